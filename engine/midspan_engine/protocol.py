@@ -222,7 +222,7 @@ def encode(message: ClientMessage | EngineMessage) -> bytes:
     """
     body = _encoder.encode(message)
     if len(body) > MAX_FRAME_BYTES:
-        raise RequestRejected("too_large", f"the request has {len(body)} bytes; the limit is 16 MiB")
+        raise RequestRejected("too_large", f"the message has {len(body)} bytes; at most 16 MiB")
     return len(body).to_bytes(4, "big") + body
 
 

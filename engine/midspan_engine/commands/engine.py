@@ -1,0 +1,54 @@
+"""`midspan engine`: the resident process that editors share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midspan_engine.protocol import MidspanError, socket_path
+from midspan_engine.service.process import EngineConfig, serve
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "run the resident engine (editors start it by themselves)"
+_MIB = 1024 * 1024
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", default="midspan-0.5b", help="name or folder of a model")
+    parser.add_argument("--socket", type=Path, default=None, help="where to listen")
+    parser.add_argument(
+        "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
+    )
+    parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")
+    parser.add_argument("--threads", type=int, default=0, help="0: one for each physical core")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=30.0, help="leave when unused for so long; 0: never"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more, still no source text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until stopped; the exit code."""
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    config = EngineConfig(
+        model=args.model,
+        socket=args.socket or socket_path(),
+        runtime=args.runtime,
+        cache_bytes=args.cache_mb * _MIB,
+        threads=args.threads,
+        idle_s=args.idle_minutes * 60,
+    )
+    try:
+        return serve(config)
+    except (MidspanError, OSError) as error:
+        print(f"midspan engine: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,50 @@
+"""`midspan pull`: fetch a model and convert it once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midspan_engine import weights
+from midspan_engine.weights.progress import Silent, Terminal
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "fetch a model's weights and convert them once"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help=f"a known name, OWNER/MODEL on the Hugging Face hub, or with --from a name of your "
+        f"choice (default: {weights.DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="PATH",
+        help="take a GGUF file or a Hugging Face folder instead of downloading",
+    )
+    parser.add_argument("--force", action="store_true", help="convert again even if it is here")
+    parser.add_argument(
+        "--keep-download", action="store_true", help="keep the downloaded file after converting"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress, errors only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pull, and say where the model is."""
+    files = weights.pull(
+        args.model,
+        args.source,
+        progress=Silent() if args.quiet else Terminal(sys.stderr),
+        force=args.force,
+        keep_download=args.keep_download,
+    )
+    print(f"{files.name} is ready: {files.folder} ({files.size_bytes / 1e6:,.0f} MB)")
+    return 0

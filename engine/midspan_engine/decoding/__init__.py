@@ -1,0 +1,1 @@
+"""Decoding: prompts, the canvas, unmask policies, drafts, and the task that ties them together."""

@@ -1,0 +1,36 @@
+"""How sure the model is of a suggestion, as one calibrated probability."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Logistic regression from what decoding knows to the probability of an exact match."""
+
+    bias: float
+    mean_logprob: float
+    lowest_logprob: float
+    suffix_logprob: float
+    tokens: float
+
+    def probability(
+        self, *, mean_logprob: float, lowest_logprob: float, suffix_logprob: float, tokens: int
+    ) -> float:
+        """Return 0..1. Log-probabilities are natural."""
+        score = (
+            self.bias
+            + self.mean_logprob * mean_logprob
+            + self.lowest_logprob * lowest_logprob
+            + self.suffix_logprob * suffix_logprob
+            + self.tokens * math.log1p(tokens)
+        )
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
+
+
+# Placeholder until fitted; see bench/quality.py --fit.
+DEFAULT = Calibration(
+    bias=1.0, mean_logprob=2.0, lowest_logprob=0.3, suffix_logprob=0.0, tokens=0.0
+)

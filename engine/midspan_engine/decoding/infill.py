@@ -1,0 +1,298 @@
+"""One request from prompt to answer, as a generator that yields the rows of its next pass.
+
+Written this way, the requests of several sessions join one pass, and a request that is cancelled is
+closed between two passes, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from midspan_engine.decoding.canvas import MASK, Canvas
+from midspan_engine.decoding.drafts import LookupDraft
+from midspan_engine.decoding.sessions import context_rows, plan_context
+from midspan_engine.decoding.span_decoder import SpanDecoder
+from midspan_engine.decoding.unmask import Confident, verify
+from midspan_engine.protocol import Choice, DecodeStats, Infill
+from midspan_engine.runtime.rows import RowGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from midspan_engine.decoding.confidence import Calibration
+    from midspan_engine.decoding.prompt import Prompt
+    from midspan_engine.decoding.sessions import Session, SessionTable
+    from midspan_engine.decoding.unmask import Policy
+    from midspan_engine.protocol import InfillRequest
+    from midspan_engine.runtime.rows import RowScores
+    from midspan_engine.tokenizer import Tokenizer
+
+    Passes = Generator[list[RowGroup], list[RowScores], None]
+
+_SUFFIX_PROBE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeConfig:
+    """How spans are decoded; none of it changes what `verified` returns.
+
+    Attributes:
+        context_limit: Most tokens of a prompt.
+        chunk: Most context rows of one pass, which bounds how long a cancel has to wait.
+        rows: Rows of a denoise pass: the last committed token, guesses and masks.
+        look_up: Guess from the context and the last answer.
+        look_ahead: Guess from the previous pass's own predictions.
+        draft_threshold: Probability from which pure diffusion commits a token.
+        probe_suffix: Measure the likelihood of the suffix after the span, one more pass.
+    """
+
+    context_limit: int = 1536
+    chunk: int = 256
+    rows: int = 8
+    look_up: bool = True
+    look_ahead: bool = True
+    draft_threshold: float = 0.7
+    probe_suffix: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class _Clock:
+    """Where the time of one request went, in seconds of `time.perf_counter`."""
+
+    arrived: float
+    started: float = 0.0
+    encoded: float = 0.0
+    finished: float = 0.0
+
+
+class InfillTask:
+    """A request being served.
+
+    Args:
+        request: What was asked.
+        prompt: Its token ids.
+        session: Whose cache it uses; it must not be used by another task meanwhile.
+        sessions: Gives room.
+        tokenizer: Of the loaded model.
+        config: See `DecodeConfig`.
+        calibration: Turns scores into the confidence of a choice.
+        has_adapter: Whether masked rows can be run.
+        on_partial: Called with the text so far after each pass when the request wants a stream.
+        arrived: `time.perf_counter()` when the request came in.
+    """
+
+    def __init__(
+        self,
+        request: InfillRequest,
+        prompt: Prompt,
+        session: Session,
+        *,
+        sessions: SessionTable,
+        tokenizer: Tokenizer,
+        config: DecodeConfig,
+        calibration: Calibration,
+        has_adapter: bool,
+        on_partial: Callable[[str], None] | None = None,
+        arrived: float | None = None,
+    ) -> None:
+        self.request = request
+        self.prompt = prompt
+        self.session = session
+        self.sessions = sessions
+        self.tokenizer = tokenizer
+        self.config = config
+        self.calibration = calibration
+        self.has_adapter = has_adapter
+        self.on_partial = on_partial
+        self.spans: list[SpanDecoder] = []
+        self._clock = _Clock(arrived=time.perf_counter() if arrived is None else arrived)
+        self._passes = 0
+        self._cached = 0
+        self._suffix_logprobs: dict[int, float] = {}
+
+    def passes(self) -> Passes:
+        """Yield the rows of each pass and receive the scores of its groups, until done.
+
+        Raises:
+            RequestRejected: there is no room for the context.
+        """
+        self._clock.started = time.perf_counter()
+        self.session.running += 1
+        try:
+            first = yield from self._encode_context()
+            self.spans.append(self._greedy_span())
+            yield from self._denoise(self.spans, first)
+            yield from self._alternatives()
+            if self.config.probe_suffix:
+                yield from self._probe_suffix()
+        finally:
+            self._leave()
+
+    def result(self) -> Infill:
+        """The answer, best alternative first. Call when `passes` is exhausted."""
+        self._clock.finished = time.perf_counter()
+        choices: dict[str, Choice] = {}
+        for index, span in enumerate(self.spans):
+            choice = self._choice(span, self._suffix_logprobs.get(index, 0.0))
+            choices.setdefault(choice.text, choice)
+        return Infill(
+            id=self.request.id,
+            document_version=self.request.document_version,
+            choices=tuple(choices.values()),
+            stats=self._stats(),
+        )
+
+    def _encode_context(self) -> Generator[list[RowGroup], list[RowScores], RowGroup | None]:
+        """Encode the context, but for a last chunk that can share the first denoise pass."""
+        session, prompt = self.session, self.prompt
+        # Moving the suffix needs the longer of both places.
+        room = max(prompt.length, len(session.head) + len(session.tail))
+        room += self.config.rows + self.request.max_tokens
+        self.sessions.reserve(session, session.sequence, room)
+        plan = plan_context(self.sessions.pool, session, prompt)
+        self._cached, session.stale = plan.cached, plan.stale
+        last: RowGroup | None = None
+        total = len(prompt.head) + len(prompt.tail)
+        for group in context_rows(session, plan, self.config.chunk):
+            done = group.start + len(group.ids)
+            if done == total:
+                last = group
+                break
+            yield [group]
+            session.head = prompt.head[:done]
+        session.sequence.length = total
+        self._clock.encoded = time.perf_counter()
+        return last
+
+    def _greedy_span(self) -> SpanDecoder:
+        canvas = Canvas(self.session.sequence, self.prompt.middle_mark)
+        drafts = self._look_up_draft() if self.config.look_up else None
+        return SpanDecoder(
+            canvas, self.request, self.tokenizer, self.prompt.pending, drafts, self._policy()
+        )
+
+    def _look_up_draft(self) -> LookupDraft:
+        prompt, last = self.prompt, self.session.last_span
+        opening = self.tokenizer.encode(self.request.draft) if self.request.draft else last
+        return LookupDraft([prompt.tail, prompt.head, last, []], prompt.head, opening)
+
+    def _policy(self) -> Policy:
+        if self.request.effort == "verified" or not self.has_adapter:
+            return verify
+        return Confident(math.log(self.config.draft_threshold), self.config.rows - 1)
+
+    def _denoise(self, spans: list[SpanDecoder], first: RowGroup | None) -> Passes:
+        """Run `spans` side by side until each has ended; `first` joins the first pass."""
+        while not all(span.finish for span in spans):
+            if self._out_of_time() and self._passes:
+                for span in spans:
+                    span.stop("budget")
+                return
+            running = [span for span in spans if not span.finish]
+            for span in running:
+                self._propose(span)
+            groups = [span.canvas.rows() for span in running]
+            for group in groups:
+                self._reserve(group)
+            if first is not None:
+                groups[0] = first.then(groups[0])
+                first = None
+            scores = yield groups
+            self._context_done()
+            self._passes += 1
+            for span, score in zip(running, scores, strict=True):
+                span.step(score)
+            if self.on_partial and self.request.stream:
+                self.on_partial(self.spans[0].text)
+
+    def _propose(self, span: SpanDecoder) -> None:
+        config = self.config
+        span.propose(most=config.rows - 1, look_ahead=config.look_ahead)
+        if self.has_adapter and not span.pending:
+            canvas = span.canvas
+            room = config.rows - 1 - len(canvas.guesses) - len(canvas.cells)
+            canvas.cells += (MASK,) * max(0, room)
+
+    def _reserve(self, group: RowGroup) -> None:
+        self.sessions.reserve(self.session, group.sequence, group.start + len(group.ids))
+
+    def _context_done(self) -> None:
+        self.session.head, self.session.tail = self.prompt.head, self.prompt.tail
+
+    def _alternatives(self) -> Passes:
+        """Branch where the greedy span was least sure, and decode the branches side by side."""
+        wanted = self.request.n - 1
+        if wanted < 1 or self._out_of_time():
+            return
+        greedy = self.spans[0]
+        branches = sorted(greedy.branches, key=lambda branch: -branch.logprob)[:wanted]
+        self.session.sequence.length = greedy.canvas.origin
+        for branch in branches:
+            sequence = self.sessions.pool.fork(self.session.sequence)
+            self.spans.append(greedy.branch_off(branch, sequence, self.prompt.middle_mark))
+        yield from self._denoise(self.spans[1:], None)
+
+    def _probe_suffix(self) -> Passes:
+        """Likelihood of the first suffix tokens after each span, all in one pass."""
+        probe = self.prompt.tail[1 : 1 + _SUFFIX_PROBE]
+        if not probe or self._out_of_time():
+            return
+        groups = []
+        for span in self.spans:
+            start, last = span.last_kept()
+            ids = (last, *probe)
+            wanted = range(len(probe))
+            group = RowGroup.causal(span.canvas.sequence, start, ids, wanted)
+            self._reserve(group)
+            groups.append(group)
+        scores = yield groups
+        self._passes += 1
+        for index, score in enumerate(scores):
+            values = [score.logprob(row, token) for row, token in enumerate(probe)]
+            self._suffix_logprobs[index] = sum(values) / len(values)
+
+    def _leave(self) -> None:
+        session = self.session
+        session.running -= 1
+        session.sequence.length = len(session.head) + len(session.tail)
+        for span in self.spans[1:]:
+            self.sessions.pool.release(span.canvas.sequence)
+        if self.spans:
+            session.last_span = tuple(self.spans[0].canvas.tokens)
+
+    def _out_of_time(self) -> bool:
+        budget = self.request.budget_ms
+        return budget is not None and (time.perf_counter() - self._clock.arrived) * 1e3 > budget
+
+    def _choice(self, span: SpanDecoder, suffix_logprob: float) -> Choice:
+        confidence = self.calibration.probability(
+            mean_logprob=span.mean_logprob,
+            lowest_logprob=span.lowest_logprob,
+            suffix_logprob=suffix_logprob,
+            tokens=len(span.canvas.tokens),
+        )
+        return Choice(
+            text=span.text,
+            finish=span.finish or "budget",
+            confidence=confidence,
+            mean_logprob=span.mean_logprob,
+            suffix_logprob=suffix_logprob,
+        )
+
+    def _stats(self) -> DecodeStats:
+        clock = self._clock
+        return DecodeStats(
+            passes=self._passes,
+            tokens=sum(len(span.canvas.tokens) for span in self.spans),
+            drafted=sum(span.drafted for span in self.spans),
+            accepted=sum(span.accepted for span in self.spans),
+            prompt_tokens=self.prompt.length,
+            cached_tokens=self._cached,
+            queue_ms=(clock.started - clock.arrived) * 1e3,
+            context_ms=(clock.encoded - clock.started) * 1e3,
+            decode_ms=(clock.finished - clock.encoded) * 1e3,
+            total_ms=(clock.finished - clock.arrived) * 1e3,
+        )

@@ -1,0 +1,89 @@
+"""From an `InfillRequest` to token ids in the order that the Qwen2.5-Coder family was trained on.
+
+`<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>`, and nothing before it: a repository header in front
+costs this model 12 points of exact match (design figures), so snippets stand inside the prefix as
+commented excerpts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from midspan_engine.protocol import InfillRequest, Snippet
+    from midspan_engine.tokenizer import Tokenizer
+
+SUFFIX_TOKENS = 512
+_GRID = 256
+"""A prefix that is too long loses whole steps of this many tokens, so that its beginning, and with
+it the cache, stays put while someone types."""
+
+_COMMENT = {
+    **dict.fromkeys(("python", "ruby", "shellscript", "yaml", "toml", "perl", "r"), "#"),
+    **dict.fromkeys(("lua", "sql", "haskell"), "--"),
+    **dict.fromkeys(("html", "xml", "markdown", "vue", "svelte"), "<!--"),
+    **dict.fromkeys(("css", "scss", "less"), "/*"),
+}
+_CLOSE = {"<!--": " -->", "/*": " */"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Token ids of a request.
+
+    Attributes:
+        head: Prefix mark and prefix, `[tokens]`.
+        tail: Suffix mark and suffix, `[tokens]`.
+        middle_mark: Ends the prompt.
+        pending: Bytes that the span has to begin with: the end of the prefix, taken back so that
+            the model continues from a token boundary. They are not part of the answer.
+    """
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    middle_mark: int
+    pending: bytes
+
+    @property
+    def length(self) -> int:
+        """Tokens of the whole prompt."""
+        return len(self.head) + len(self.tail) + 1
+
+
+def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Prompt:
+    """Encode `request`, cut so that the prompt has at most `limit` tokens."""
+    marks = tokenizer.special
+    suffix = tokenizer.encode(request.suffix)[: min(SUFFIX_TOKENS, limit // 3)]
+    prefix, pending = tokenizer.heal(_snippet_text(request) + request.prefix)
+    room = limit - len(suffix) - 3
+    if len(prefix) > room:
+        dropped = -(-(len(prefix) - room) // _GRID) * _GRID
+        prefix = prefix[min(dropped, len(prefix) - min(room, _GRID)) :]
+    return Prompt(
+        head=(marks.fim_prefix, *prefix),
+        tail=(marks.fim_suffix, *suffix),
+        middle_mark=marks.fim_middle,
+        pending=pending,
+    )
+
+
+def _snippet_text(request: InfillRequest) -> str:
+    mark = _COMMENT.get(request.language, "//")
+    return "".join(_commented(snippet, mark) for snippet in request.snippets)
+
+
+def _commented(snippet: Snippet, mark: str) -> str:
+    close = _CLOSE.get(mark, "")
+    text = snippet.text if snippet.text.endswith("\n") else snippet.text + "\n"
+    return f"{mark} {snippet.path}{close}\n{text}\n"
+
+
+def common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many leading tokens are the same."""
+    for index, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return index
+    return min(len(first), len(second))

@@ -1,0 +1,217 @@
+"""One span: its canvas, what it has to begin with, and where it ends."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from midspan_engine.decoding.canvas import Canvas
+from midspan_engine.decoding.span import SpanRule
+
+if TYPE_CHECKING:
+    from midspan_engine.decoding.drafts import LookupDraft
+    from midspan_engine.decoding.unmask import Policy
+    from midspan_engine.protocol import Finish, InfillRequest
+    from midspan_engine.runtime.blocks import CachedSequence
+    from midspan_engine.runtime.rows import RowScores
+    from midspan_engine.tokenizer import Tokenizer
+
+_BRANCH_PLACES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Another token that could have stood at `place`, with its natural log-probability."""
+
+    place: int
+    token: int
+    logprob: float
+
+
+class SpanDecoder:
+    """Fills one canvas.
+
+    Args:
+        canvas: Empty, or holding the tokens that a branch begins with.
+        request: Read for the ending rule and `max_tokens`.
+        tokenizer: Of the loaded model.
+        pending: Bytes the span must begin with (see `Prompt.pending`).
+        drafts: Source of guesses; None for no look-up.
+        policy: See `unmask`.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        request: InfillRequest,
+        tokenizer: Tokenizer,
+        pending: bytes,
+        drafts: LookupDraft | None,
+        policy: Policy,
+    ) -> None:
+        self.canvas = canvas
+        self.request = request
+        self.tokenizer = tokenizer
+        self.pending = pending
+        self.finish: Finish | None = None
+        self.text = ""
+        self.drafted = 0
+        self.accepted = 0
+        self.branches: list[Branch] = []
+        self._drafts = drafts
+        self._policy = policy
+        self._rule = SpanRule.of(request)
+        self._ends = frozenset(astuple(tokenizer.special))
+        self._healed = pending
+        self._kept = 0
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean natural log-probability of the tokens, the end mark included."""
+        logprobs = self.canvas.logprobs
+        return sum(logprobs) / len(logprobs) if logprobs else 0.0
+
+    @property
+    def lowest_logprob(self) -> float:
+        """Log-probability of the least certain token."""
+        return min(self.canvas.logprobs, default=0.0)
+
+    def propose(self, *, most: int, look_ahead: bool) -> None:
+        """Choose the guesses of the next pass: a look-up first, else the last pass's own."""
+        canvas = self.canvas
+        if self.pending:
+            canvas.guesses = canvas.cells = ()
+        elif canvas.cells:
+            canvas.guesses = ()
+        else:
+            found = self._look_up(most)
+            canvas.guesses = found or (canvas.guesses[:most] if look_ahead else ())
+        self.drafted += len(canvas.guesses)
+
+    def step(self, scores: RowScores) -> None:
+        """Apply the policy to the scores of a pass over `canvas.rows()`."""
+        canvas = self.canvas
+        before, guesses = len(canvas.tokens), canvas.guesses
+        if self.request.n > 1:
+            self._note_branches(scores)
+        commit = self._policy(canvas, scores, self._pick)
+        canvas.commit(commit)
+        for token, guess in zip(commit.tokens, guesses, strict=False):
+            if token != guess:
+                break
+            self.accepted += 1
+        new = canvas.tokens[before:]
+        if self._drafts:
+            self._drafts.extend(new)
+        self._spell(new)
+        self._judge(before)
+
+    def stop(self, finish: Finish) -> None:
+        """End the span where it is, unless it has ended."""
+        if not self.finish:
+            self.finish = finish
+            self._keep(self.text)
+
+    def branch_off(self, branch: Branch, sequence: CachedSequence, first: int) -> SpanDecoder:
+        """A second span that has this one's tokens up to the branch, then the other token."""
+        canvas = Canvas(sequence, first)
+        canvas.tokens = [*self.canvas.tokens[: branch.place], branch.token]
+        canvas.logprobs = [*self.canvas.logprobs[: branch.place], branch.logprob]
+        twin = SpanDecoder(
+            canvas, self.request, self.tokenizer, self._healed, self._drafts, self._policy
+        )
+        twin._spell(canvas.tokens)
+        twin._judge(len(canvas.tokens) - 1)
+        return twin
+
+    def last_kept(self) -> tuple[int, int]:
+        """Position and id of the last token that belongs to the text, or of the context's end."""
+        rows = [self.canvas.first, *self.canvas.tokens]
+        return self.canvas.origin + self._kept, rows[self._kept]
+
+    def _look_up(self, most: int) -> tuple[int, ...]:
+        if self._drafts is None:
+            return ()
+        return self._drafts.propose(self.canvas.tokens, most)
+
+    def _pick(self, scores: RowScores, row: int) -> tuple[int, float]:
+        if not self.pending:
+            token = int(scores.top_ids[row, 0])
+            return token, float(scores.top_logits[row, 0] - scores.log_normaliser[row])
+        allowed = np.asarray(
+            [
+                *self.tokenizer.ids_that_prefix(self.pending),
+                *self.tokenizer.ids_with_prefix(self.pending),
+            ]
+        )
+        logits = scores.logits[row, allowed]
+        best = int(np.argmax(logits))
+        # Only what was left to choose counts for confidence.
+        highest = float(logits[best])
+        normaliser = highest + float(np.log(np.exp(logits - highest).sum()))
+        return int(allowed[best]), highest - normaliser
+
+    def _spell(self, tokens: list[int]) -> None:
+        """Take the bytes of new tokens from what is pending."""
+        for token in tokens:
+            if not self.pending:
+                return
+            spelled = self.tokenizer.token_bytes(token)
+            self.pending = self.pending[len(spelled) :]
+
+    def _judge(self, before: int) -> None:
+        """Find the earliest ending among the tokens from `before` on, and drop what is behind."""
+        tokens = self.canvas.tokens
+        for count in range(before + 1, len(tokens) + 1):
+            ended = tokens[count - 1] in self._ends
+            text = self._text(tokens[: count - ended])
+            ending = self._rule.ending(text)
+            if ending is not None:
+                self._end(count, ending.text, ending.finish)
+            elif ended:
+                self._end(count, text, "eos")
+            elif count >= self.request.max_tokens:
+                self._end(count, text, "length")
+            else:
+                self.text = text
+                continue
+            return
+
+    def _end(self, count: int, text: str, finish: Finish) -> None:
+        del self.canvas.tokens[count:]
+        del self.canvas.logprobs[count:]
+        self.text, self.finish = text, finish
+        self._keep(text)
+
+    def _keep(self, text: str) -> None:
+        """Count the tokens that lie within the text."""
+        size, at = len(self._healed) + len(text.encode("utf-8", "surrogatepass")), 0
+        self._kept = 0
+        for token in self.canvas.tokens:
+            at += len(self.tokenizer.token_bytes(token))
+            if at > size or token in self._ends:
+                return
+            self._kept += 1
+
+    def _text(self, tokens: list[int]) -> str:
+        spelled = self.tokenizer.decode_bytes(tokens)
+        if len(spelled) < len(self._healed):
+            return ""
+        return self.tokenizer.decode(tokens)[len(self._healed.decode("utf-8", "ignore")) :]
+
+    def _note_branches(self, scores: RowScores) -> None:
+        """Remember the runner-up of each row that is about to be committed."""
+        start = len(self.canvas.tokens)
+        if self.pending:
+            return
+        for row in range(min(1 + len(self.canvas.guesses), _BRANCH_PLACES - start)):
+            token = int(scores.top_ids[row, 1])
+            if token not in self._ends:
+                logprob = float(scores.top_logits[row, 1] - scores.log_normaliser[row])
+                self.branches.append(Branch(start + row, token, logprob))
+            if row < len(self.canvas.guesses) and self.canvas.guesses[row] != int(
+                scores.top_ids[row, 0]
+            ):
+                return

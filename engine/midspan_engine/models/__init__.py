@@ -1,0 +1,1 @@
+"""Networks in torch and the adapters that go with them."""

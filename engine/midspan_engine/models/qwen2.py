@@ -1,0 +1,264 @@
+"""Forward pass of the Qwen2 family in torch, with an optional adapter on chosen rows.
+
+The network is that of the Qwen2 report (arXiv 2407.10671): grouped-query attention with biases on
+q, k and v, rotary positions, RMSNorm and SwiGLU. The residual stream is kept in fp32; linears and
+attention run in the dtype of the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from midspan_engine.models.config import ModelConfigError, Qwen2Config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from midspan_engine.models.adapter import Adapter, AdapterLayer
+
+KeyValues = tuple[Tensor, Tensor]
+"""Rotated keys and values of one layer, each `[batch, kv_heads, tokens, head_dim]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qwen2Output:
+    """What one pass gives back."""
+
+    hidden: Tensor
+    """After the final norm, fp32, `[batch, tokens, hidden]`."""
+    keys_values: tuple[KeyValues, ...]
+    """Of the new tokens only, one pair a layer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What every layer needs to know about the rows of this pass."""
+
+    cos: Tensor
+    sin: Tensor
+    bias: Tensor
+    flags: Tensor | None
+
+
+class Qwen2Attention(nn.Module):
+    """Grouped-query attention; the query heads of a group are folded into the row axis."""
+
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__()
+        self.config = config
+        hidden, width = config.hidden_size, config.num_attention_heads * config.head_dim
+        kv_width = config.num_key_value_heads * config.head_dim
+        self.q_proj = nn.Linear(hidden, width, bias=True)
+        self.k_proj = nn.Linear(hidden, kv_width, bias=True)
+        self.v_proj = nn.Linear(hidden, kv_width, bias=True)
+        self.o_proj = nn.Linear(width, hidden, bias=False)
+
+    def forward(
+        self, x: Tensor, rows: _Rows, past: KeyValues | None, adapter: AdapterLayer | None
+    ) -> tuple[Tensor, KeyValues]:
+        batch, count, _ = x.shape
+        groups, size = self.config.query_groups, self.config.head_dim
+
+        def heads(linear: nn.Linear, name: str) -> Tensor:
+            flat = _project(linear, x, name, rows, adapter)
+            return flat.view(batch, count, -1, size).transpose(1, 2)
+
+        queries = _rotate(heads(self.q_proj, "q_proj"), rows)
+        keys = _rotate(heads(self.k_proj, "k_proj"), rows)
+        values = heads(self.v_proj, "v_proj")
+        seen = (keys, values)
+        if past is not None:
+            seen = (torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2))
+        folded = queries.reshape(batch, -1, groups * count, size)
+        mixed = functional.scaled_dot_product_attention(
+            folded, seen[0], seen[1], attn_mask=rows.bias
+        )
+        mixed = mixed.reshape(batch, -1, count, size).transpose(1, 2).reshape(batch, count, -1)
+        return _project(self.o_proj, mixed, "o_proj", rows, adapter), (keys, values)
+
+
+class Qwen2Mlp(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor, rows: _Rows, adapter: AdapterLayer | None) -> Tensor:
+        gate = _project(self.gate_proj, x, "gate_proj", rows, adapter)
+        up = _project(self.up_proj, x, "up_proj", rows, adapter)
+        return _project(self.down_proj, functional.silu(gate) * up, "down_proj", rows, adapter)
+
+
+class Qwen2Layer(nn.Module):
+    """One decoder layer."""
+
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = Qwen2Attention(config)
+        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = Qwen2Mlp(config)
+
+    def forward(
+        self, x: Tensor, rows: _Rows, past: KeyValues | None, adapter: AdapterLayer | None
+    ) -> tuple[Tensor, KeyValues]:
+        dtype = self.self_attn.q_proj.weight.dtype
+        mixed, keys_values = self.self_attn(
+            self.input_layernorm(x).to(dtype), rows, past, adapter
+        )
+        x = x + mixed.float()
+        x = x + self.mlp(self.post_attention_layernorm(x).to(dtype), rows, adapter).float()
+        return x, keys_values
+
+
+class Qwen2Model(nn.Module):
+    """Qwen2 decoder with tied or untied head; parameter names are those of Hugging Face."""
+
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Qwen2Layer(config) for _ in range(config.num_hidden_layers))
+        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+
+    @classmethod
+    def from_folder(
+        cls, folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> Qwen2Model:
+        """Load `config.json` and `*.safetensors` of a folder in Hugging Face layout.
+
+        Raises:
+            ModelConfigError: the folder holds no weights, damaged ones, or those of another shape.
+        """
+        config = Qwen2Config.from_folder(folder)
+        with torch.device("meta"):
+            model = cls(config)
+        weights = _read_weights(folder, model, dtype, device)
+        try:
+            model.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise ModelConfigError(f"the weights in {folder} do not fit: {error}") from error
+        return model.requires_grad_(requires_grad=False).eval()
+
+    @property
+    def head_weight(self) -> Tensor:
+        """`[vocab, hidden]`."""
+        tied = self.config.tie_word_embeddings
+        return self.embed_tokens.weight if tied else self.lm_head.weight
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Ids `[...]` to embeddings `[..., hidden]`."""
+        return self.embed_tokens(ids)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits `[..., vocab]`, fp32, of the rows `[..., hidden]` that the caller chose."""
+        weight = self.head_weight
+        return functional.linear(hidden.to(weight.dtype), weight).float()
+
+    def forward(
+        self,
+        inputs: Tensor,
+        positions: Tensor,
+        *,
+        mask: Tensor | None = None,
+        past: Sequence[KeyValues] | None = None,
+        adapter: Adapter | None = None,
+        adapter_rows: Tensor | None = None,
+    ) -> Qwen2Output:
+        """Run the new tokens against the cached ones.
+
+        Args:
+            inputs: ids `[batch, tokens]` or embeddings `[batch, tokens, hidden]`.
+            positions: `[batch, tokens]`.
+            mask: bool, True where a row may attend, `[batch or 1, tokens, past + tokens]`; None
+                means causal over everything.
+            past: keys and values of earlier tokens, one pair a layer.
+            adapter: low-rank additions to the linears.
+            adapter_rows: bool `[batch, tokens]`, the rows that the adapter acts on; None means all.
+        """
+        x = self.embed(inputs) if inputs.dim() == 2 else inputs  # noqa: PLR2004 - ids
+        dtype = self.layers[0].self_attn.q_proj.weight.dtype
+        length = past[0][0].shape[2] if past else 0
+        if mask is None:
+            mask = _causal(x.shape[1], length, x.device)
+        cos, sin = _angles(positions, self.config)
+        flags = None if adapter_rows is None else adapter_rows.unsqueeze(-1).to(dtype)
+        bias = _additive(mask, dtype).repeat(1, 1, self.config.query_groups, 1)
+        rows = _Rows(cos=cos, sin=sin, bias=bias, flags=flags)
+        x = x.float()
+        new = []
+        for index, layer in enumerate(self.layers):
+            x, keys_values = layer(
+                x, rows, past[index] if past else None, adapter.layers[index] if adapter else None
+            )
+            new.append(keys_values)
+        return Qwen2Output(hidden=self.norm(x), keys_values=tuple(new))
+
+
+def _project(
+    linear: nn.Linear, x: Tensor, name: str, rows: _Rows, adapter: AdapterLayer | None
+) -> Tensor:
+    y: Tensor = linear(x)
+    if adapter is None:
+        return y
+    delta = adapter.delta(name, x)
+    return y + (delta if rows.flags is None else delta * rows.flags)
+
+
+def _causal(count: int, past: int, device: torch.device) -> Tensor:
+    full = torch.ones(count, past + count, dtype=torch.bool, device=device)
+    return full.tril(diagonal=past).unsqueeze(0)
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return bias.masked_fill_(~mask, float("-inf")).unsqueeze(1)
+
+
+def _angles(positions: Tensor, config: Qwen2Config) -> tuple[Tensor, Tensor]:
+    half = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
+    inverse = config.rope_theta ** -(half / config.head_dim)
+    angles = positions.float().unsqueeze(-1) * inverse
+    both = torch.cat([angles, angles], dim=-1).unsqueeze(1)
+    return both.cos(), both.sin()
+
+
+def _rotate(x: Tensor, rows: _Rows) -> Tensor:
+    wide = x.float()
+    first, second = wide.chunk(2, dim=-1)
+    turned = torch.cat([-second, first], dim=-1)
+    return (wide * rows.cos + turned * rows.sin).to(x.dtype)
+
+
+def _read_weights(
+    folder: Path, model: Qwen2Model, dtype: torch.dtype, device: str
+) -> dict[str, Tensor]:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelConfigError(f"{folder} holds no *.safetensors file")
+    weights: dict[str, Tensor] = {}
+    expected = model.state_dict().keys()
+    for file in files:
+        try:
+            loaded = load_file(file, device=device)
+        except (SafetensorError, OSError) as error:
+            raise ModelConfigError(f"{file} cannot be read: {error}") from error
+        for name, tensor in loaded.items():
+            short = name.removeprefix("model.")
+            # Norm weights are tiny and stay in fp32, as the residual stream does.
+            if short in expected:
+                weights[short] = tensor.to(torch.float32 if "norm" in short else dtype)
+    return weights

@@ -1,0 +1,78 @@
+"""Which runtime this machine gets."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from midspan_engine.protocol import MidspanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from midspan_engine.runtime.rows import Runtime
+
+    Progress = Callable[[float, str], None]
+
+RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch"]
+
+
+class RuntimeMissing(MidspanError):  # noqa: N818  named for what is missing
+    """The chosen runtime is not installed."""
+
+
+def create_runtime(
+    folder: Path,
+    *,
+    name: RuntimeName = "auto",
+    cache_bytes: int,
+    threads: int = 0,
+    progress: Progress = lambda _share, _what: None,
+) -> Runtime:
+    """Load a model folder on the runtime that is fastest here: torch on CUDA, else OpenVINO.
+
+    Raises:
+        RuntimeMissing: the package of the chosen runtime is not installed.
+        ModelConfigError: the folder does not describe a network that we run.
+    """
+    if name == "auto":
+        name = _best()
+    _require("torch" if name == "torch" else "openvino")
+    if name == "torch":
+        from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
+
+        progress(0.2, "loading the weights into torch")
+        device = "cuda" if _has_cuda() else "cpu"
+        return TorchRuntime(folder, cache_bytes=cache_bytes, device=device)
+    from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
+
+    return OpenVinoRuntime(
+        folder,
+        cache_bytes=cache_bytes,
+        threads=threads,
+        exact=name == "openvino-fp32",
+        progress=progress,
+    )
+
+
+def _best() -> RuntimeName:
+    if _has_cuda() or importlib.util.find_spec("openvino") is None:
+        return "torch"
+    return "openvino"
+
+
+def _has_cuda() -> bool:
+    # Asking torch costs a second and 200 MB, so a machine without a device is not asked.
+    if not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
+        return False
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch  # noqa: PLC0415  heavy
+
+    return torch.cuda.is_available()
+
+
+def _require(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[engine]'")

@@ -1,0 +1,227 @@
+"""One Qwen2 forward pass as an OpenVINO graph: int8 weights, paged key/value cache, adapter rows.
+
+The rows of a pass come from any number of sequences. `PagedAttentionExtension` writes their keys
+and values into cache blocks that the caller owns, and lets neighbouring rows whose `row_kind` is 1
+attend to each other in both directions, as a block of masks needs; other rows are causal.
+
+Weights are symmetric int8 with one scale for each group of 128 input channels, and the plugin
+quantises activations in groups of the same size: one scale for a whole row ruins this family, whose
+activations hold a few huge values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino.opset15 as ops
+from openvino import Model, PartialShape, Type
+
+# The operator is part of OpenVINO's public model format; only its Python name is private.
+from openvino._pyopenvino.op import _PagedAttentionExtension as PagedAttention
+
+from midspan_engine.runtime.quantised import joined_linears
+from midspan_engine.runtime.rows import TOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from midspan_engine.models.config import Qwen2Config
+
+    Weights = Callable[[str], NDArray[np.float32]]
+    LowRank = Callable[[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+Node = Any  # OpenVINO's Python API has no usable types
+
+
+def _constant(values: Any, kind: Type = Type.i32) -> Node:
+    return ops.constant(np.asarray(values), kind)
+
+
+def _empty(kind: Type, rank: int = 1) -> Node:
+    return ops.constant(np.zeros((0,) * rank, np.int32), kind)
+
+
+class GraphBuilder:
+    """Builds the graph of `config`, one constant at a time, so that memory stays low.
+
+    Args:
+        config: Sizes of the network.
+        weights: Returns the float32 tensor of a Hugging Face tensor name.
+        quantised: Arrays of `read_quantised`, used in place and alive as long as the model; None
+            keeps float32 weights, which is the oracle of the tests.
+        low_rank: Returns `(a, b)`, scale included, of an adapter for a layer and a projection; None
+            builds a graph without adapter rows.
+    """
+
+    def __init__(
+        self,
+        config: Qwen2Config,
+        weights: Weights,
+        quantised: dict[str, NDArray[Any]] | None,
+        low_rank: LowRank | None = None,
+    ) -> None:
+        self.config = config
+        self.weights = weights
+        self.quantised = quantised
+        self.low_rank = low_rank
+        self.parts = joined_linears(config)
+        self._inputs: dict[str, Node] = {}
+
+    def build(self) -> Model:
+        """Return the model.
+
+        Inputs, `rows` being all rows of the pass and `n` those whose logits are wanted:
+        `hidden [rows, width]`, `cosine` and `sine` `[rows, 1, head]`, `row_kind [rows]`,
+        `past_lens [sequences]`, `subsequence_begins [sequences + 1]`, `block_indices`,
+        `block_indices_begins [sequences + 1]`, `longest []`, `logit_rows [n]`, `key.L` and
+        `value.L` `[blocks, kv heads, block size, head]`, and `adapted [rows, 1]` with an adapter.
+        Outputs: `logits [n, vocab]`, `top_values [n, TOP]`, `top_ids [n, TOP]`,
+        `log_normaliser [n, 1]`.
+        """
+        head = self.config.head_dim
+        hidden = self._input("hidden", [-1, self.config.hidden_size], Type.f32)
+        for name in ("cosine", "sine"):
+            self._input(name, [-1, 1, head], Type.f32)
+        for name in ("row_kind", "past_lens", "subsequence_begins", "block_indices"):
+            self._input(name, [-1], Type.i32)
+        self._input("block_indices_begins", [-1], Type.i32)
+        self._input("longest", [], Type.i32)
+        self._input("logit_rows", [-1], Type.i32)
+        if self.low_rank is not None:
+            self._input("adapted", [-1, 1], Type.f32)
+        for layer in range(self.config.num_hidden_layers):
+            hidden = self._layer(layer, hidden)
+        outputs = self._head(ops.gather(hidden, self._inputs["logit_rows"], _constant(0)))
+        return Model(outputs, list(self._inputs.values()), "midspan")
+
+    def _input(self, name: str, shape: list[int], kind: Type) -> Node:
+        node = ops.parameter(PartialShape(shape), kind, name=name)
+        node.output(0).set_names({name})
+        self._inputs[name] = node
+        return node
+
+    def _layer(self, layer: int, hidden: Node) -> Node:
+        prefix = f"model.layers.{layer}."
+        normal = self._norm(hidden, prefix + "input_layernorm.weight")
+        attended = self._attention(layer, normal)
+        hidden = ops.add(hidden, self._linear(f"{layer}.o", attended))
+        normal = self._norm(hidden, prefix + "post_attention_layernorm.weight")
+        both = self._linear(f"{layer}.gate_up", normal)
+        halves = ops.split(both, _constant(1), 2)
+        gated = ops.multiply(ops.swish(halves.output(0)), halves.output(1))
+        return ops.add(hidden, self._linear(f"{layer}.down", gated))
+
+    def _head(self, hidden: Node) -> list[Node]:
+        logits = self._matmul("head", self._norm(hidden, "model.norm.weight"))
+        count = min(TOP, self.config.vocab_size)
+        top = ops.topk(logits, _constant(count), -1, "max", "value")
+        highest = ops.reduce_max(logits, _constant([1]), True)
+        total = ops.reduce_sum(ops.exp(ops.subtract(logits, highest)), _constant([1]), True)
+        named = {
+            "logits": logits.output(0),
+            "top_values": top.output(0),
+            "top_ids": top.output(1),
+            "log_normaliser": ops.add(highest, ops.log(total)).output(0),
+        }
+        for key, output in named.items():
+            output.set_names({key})
+        return [ops.result(output) for output in named.values()]
+
+    def _matmul(self, product: str, x: Node) -> Node:
+        if self.quantised is None:
+            weight = np.concatenate([self.weights(n + ".weight") for n in self.parts[product]])
+            return ops.matmul(x, _constant(weight, Type.f32), False, True)
+        values, scale = (self.quantised[f"{product}.{part}"] for part in ("values", "scale"))
+        stored = ops.constant(values, Type.i8, shared_memory=True)
+        scales = ops.constant(scale, Type.f16, shared_memory=True)
+        scaled = ops.multiply(ops.convert(stored, Type.f16), scales)
+        shape = [values.shape[0], values.shape[1] * values.shape[2]]
+        flat = ops.reshape(scaled, _constant(shape), False)
+        return ops.matmul(x, ops.convert(flat, Type.f32), False, True)
+
+    def _linear(self, product: str, x: Node) -> Node:
+        """Several projections of one input as one product, plus the adapter on its rows."""
+        y = self._matmul(product, x)
+        if product.endswith("qkv"):
+            bias = np.concatenate([self.weights(name + ".bias") for name in self.parts[product]])
+            y = ops.add(y, _constant(bias.reshape(1, -1), Type.f32))
+        return y if self.low_rank is None else ops.add(y, self._adapter(product, x))
+
+    def _adapter(self, product: str, x: Node) -> Node:
+        assert self.low_rank is not None
+        layer = int(product.split(".", maxsplit=1)[0])
+        pairs = [self.low_rank(layer, name.rsplit(".", 1)[1]) for name in self.parts[product]]
+        down = np.concatenate([a for a, _ in pairs])
+        up = np.zeros((sum(b.shape[0] for _, b in pairs), down.shape[0]), np.float32)
+        row = column = 0
+        for a, b in pairs:
+            up[row : row + b.shape[0], column : column + a.shape[0]] = b
+            row, column = row + b.shape[0], column + a.shape[0]
+        low = ops.matmul(x, _constant(down, Type.f32), False, True)
+        low = ops.multiply(low, self._inputs["adapted"])
+        return ops.matmul(low, _constant(up, Type.f32), False, True)
+
+    def _norm(self, x: Node, name: str) -> Node:
+        squares = ops.power(x, _constant(np.float32(2.0), Type.f32))
+        mean = ops.reduce_mean(squares, _constant([-1]), True)
+        root = ops.sqrt(ops.add(mean, _constant(np.float32(self.config.rms_norm_eps), Type.f32)))
+        normal = ops.multiply(x, ops.divide(_constant(np.float32(1.0), Type.f32), root))
+        return ops.multiply(normal, _constant(self.weights(name).reshape(1, -1), Type.f32))
+
+    def _rotate(self, x: Node, heads: int) -> Node:
+        """Rotary embedding of `[rows, heads * head]`, halves paired as in the reference."""
+        split = ops.reshape(x, _constant([-1, heads, self.config.head_dim]), False)
+        halves = ops.split(split, _constant(2), 2)
+        turned = ops.concat([ops.negative(halves.output(1)), halves.output(0)], 2)
+        rotated = ops.add(
+            ops.multiply(split, self._inputs["cosine"]), ops.multiply(turned, self._inputs["sine"])
+        )
+        return ops.reshape(rotated, _constant([-1, heads * self.config.head_dim]), False)
+
+    def _attention(self, layer: int, x: Node) -> Node:
+        config = self.config
+        sizes = [config.num_attention_heads * config.head_dim]
+        sizes += [config.num_key_value_heads * config.head_dim] * 2
+        joined = self._linear(f"{layer}.qkv", x)
+        query, key, value = ops.variadic_split(joined, _constant(1), _constant(sizes)).outputs()
+        cache = [
+            self._input(f"{name}.{layer}", [-1, -1, -1, -1], Type.f32) for name in ("key", "value")
+        ]
+        return self._paged(
+            self._rotate(query, config.num_attention_heads),
+            self._rotate(key, config.num_key_value_heads),
+            value,
+            cache,
+        )
+
+    def _paged(self, query: Node, key: Node, value: Any, cache: list[Node]) -> Node:
+        """`PagedAttentionExtension` with its 28 inputs; what we leave out is an empty constant."""
+        get = self._inputs
+        i32, f32 = Type.i32, Type.f32
+        rest = [
+            *cache,
+            *(get["past_lens"], get["subsequence_begins"]),
+            *(get["block_indices"], get["block_indices_begins"]),
+            _constant(np.float32(self.config.head_dim**-0.5), f32),
+            *(_constant(0), _empty(f32)),  # sliding window, alibi
+            get["longest"],
+            _empty(i32),  # score aggregation window
+            *(_empty(i32), _empty(i32), _empty(f32)),  # rotation of cached keys
+            *(_empty(f32), _constant(128), _constant(16)),  # sparse attention
+            _empty(f32, 4),  # sinks
+            *(_constant(0), _empty(i32), _empty(i32), _empty(i32)),  # eviction
+            get["row_kind"],
+            *(_empty(Type.u8), _empty(i32)),  # tree bias
+        ]
+        outputs = [query.output(0), key.output(0), value, *(n.output(0) for n in rest)]
+        node = PagedAttention(outputs)
+        info = node.get_rt_info()
+        for side in ("k", "v"):
+            info[f"{side}_head_size"] = self.config.head_dim
+            info[f"num_{side}_heads"] = self.config.num_key_value_heads
+        # A product that reads the node directly fails to compile ("node index is out of range").
+        width = self.config.num_attention_heads * self.config.head_dim
+        return ops.reshape(node.output(0), _constant([-1, width]), False)

@@ -1,0 +1,193 @@
+"""The runtime for CPUs: one compiled OpenVINO graph, int8 weights, no torch in the process."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino
+
+from midspan_engine.models.config import Qwen2Config
+from midspan_engine.runtime.blocks import BLOCK, BlockPool
+from midspan_engine.runtime.folder_weights import FolderWeights
+from midspan_engine.runtime.openvino_graph import GraphBuilder
+from midspan_engine.runtime.quantised import quantise_apart, read_quantised
+from midspan_engine.runtime.rows import PassCount, RowScores, rotary_angles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from midspan_engine.runtime.adapter_file import AdapterArrays
+    from midspan_engine.runtime.rows import RowGroup
+
+    Progress = Callable[[float, str], None]
+
+QUANTISED = "int8/weights.safetensors"
+_OPTIONS = {
+    # Left to itself the plugin picks bf16 on some machines, and a row's result then depends on how
+    # many rows ran beside it.
+    "INFERENCE_PRECISION_HINT": "f32",
+    "KV_CACHE_PRECISION": "f32",
+    "PERFORMANCE_HINT": "LATENCY",
+}
+
+
+class OpenVinoRuntime:
+    """Rows of any number of sequences in one pass; see `rows.Runtime`.
+
+    Args:
+        folder: Model folder in Hugging Face layout. The int8 weights are kept in it.
+        cache_bytes: Size of the key/value cache.
+        threads: 0 for one for each physical core.
+        adapter: Low-rank weights for masked rows.
+        exact: float32 weights instead of int8.
+        progress: Called with a share 0..1 and what is being done.
+
+    Raises:
+        ModelConfigError: the folder does not describe a network that we run.
+        OSError: the int8 weights cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cache_bytes: int,
+        threads: int = 0,
+        adapter: AdapterArrays | None = None,
+        exact: bool = False,
+        progress: Progress = lambda _share, _what: None,
+    ) -> None:
+        self.config = Qwen2Config.from_folder(folder)
+        self.name = "openvino-fp32" if exact else "openvino-int8"
+        self.has_adapter = adapter is not None
+        self.count = PassCount()
+        self._weights = FolderWeights(folder)
+        self._mask_embedding = adapter.mask_embedding if adapter else None
+        quantised = None if exact else self._quantised(folder, progress)
+        progress(0.6, "compiling the graph")
+        low_rank = adapter.pair if adapter else None
+        model = GraphBuilder(self.config, self._weights, quantised, low_rank).build()
+        options = dict(_OPTIONS, DYNAMIC_QUANTIZATION_GROUP_SIZE="0" if exact else "128")
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = str(threads)
+        core = openvino.Core()
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._kept = quantised
+        self.pool = self._new_pool(cache_bytes)
+
+    def forward(self, groups: Sequence[RowGroup]) -> list[RowScores]:
+        """See `rows.Runtime.forward`."""
+        rows = sum(len(group.ids) for group in groups)
+        self.count.add(rows)
+        self._set_rows(groups)
+        self._set_blocks(groups)
+        self._request.infer()
+        return self._scores(groups)
+
+    def settle(self) -> None:
+        """Let the system drop the mapped int8 file: the compiled graph holds its own copy."""
+        for array in (self._kept or {}).values():
+            base = array
+            while isinstance(base, np.ndarray) and base.base is not None:
+                base = base.base
+            if isinstance(base, mmap.mmap):
+                base.madvise(mmap.MADV_DONTNEED)
+                return
+
+    def _quantised(self, folder: Path, progress: Progress) -> dict[str, NDArray[Any]]:
+        path = folder / QUANTISED
+        found = read_quantised(path)
+        if found is None:
+            progress(0.1, "converting the weights to int8, once")
+            quantise_apart(folder, path)
+            found = read_quantised(path)
+        if found is None:
+            raise OSError(f"{path} could not be read back after it was written")
+        return found
+
+    def _new_pool(self, cache_bytes: int) -> BlockPool:
+        config = self.config
+        layers, heads, size = (
+            config.num_hidden_layers,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        block_bytes = layers * 2 * heads * BLOCK * size * 4
+        blocks = max(2, cache_bytes // block_bytes)
+        storage = np.zeros((layers, 2, blocks, heads, BLOCK, size), np.float32)
+        for layer in range(layers):
+            for index, name in enumerate(("key", "value")):
+                tensor = openvino.Tensor(storage[layer, index], shared_memory=True)
+                self._request.set_tensor(f"{name}.{layer}", tensor)
+        return BlockPool(storage, config.rope_theta)
+
+    def _set(self, name: str, values: NDArray[Any]) -> None:
+        self._request.set_tensor(name, openvino.Tensor(values))
+
+    def _set_rows(self, groups: Sequence[RowGroup]) -> None:
+        ids = np.concatenate([group.ids for group in groups])
+        masked = np.concatenate([group.masked for group in groups])
+        block = np.concatenate([group.block for group in groups])
+        positions = np.concatenate(
+            [np.arange(group.start, group.start + len(group.ids)) for group in groups]
+        )
+        hidden = self._embed(ids, masked)
+        cosine, sine = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
+        self._set("hidden", hidden)
+        self._set("cosine", cosine[:, None, :])
+        self._set("sine", sine[:, None, :])
+        self._set("row_kind", block.astype(np.int32))
+        if self.has_adapter:
+            self._set("adapted", block.astype(np.float32)[:, None])
+
+    def _embed(self, ids: NDArray[np.int32], masked: NDArray[np.bool_]) -> NDArray[np.float32]:
+        hidden = self._weights.rows("model.embed_tokens.weight", np.where(masked, 0, ids))
+        if masked.any():
+            if self._mask_embedding is None:
+                raise ValueError("a masked row needs an adapter, and none is loaded")
+            hidden[masked] = self._mask_embedding
+        return hidden
+
+    def _set_blocks(self, groups: Sequence[RowGroup]) -> None:
+        begins, block_begins, blocks, wanted = [0], [0], [], []
+        longest = 0
+        for group in groups:
+            end = group.start + len(group.ids)
+            used = -(-end // BLOCK)
+            blocks += group.sequence.blocks[:used]
+            wanted.append(group.wanted + begins[-1])
+            begins.append(begins[-1] + len(group.ids))
+            block_begins.append(len(blocks))
+            longest = max(longest, end)
+        rows = np.concatenate(wanted)
+        self._set("past_lens", np.array([group.start for group in groups], np.int32))
+        self._set("subsequence_begins", np.array(begins, np.int32))
+        self._set("block_indices", np.array(blocks, np.int32))
+        self._set("block_indices_begins", np.array(block_begins, np.int32))
+        self._set("longest", np.array(longest, np.int32))
+        # The graph wants at least one row; a pass that only encodes ignores it.
+        self._set("logit_rows", rows if len(rows) else np.zeros(1, np.int32))
+
+    def _scores(self, groups: Sequence[RowGroup]) -> list[RowScores]:
+        logits, values, ids, normaliser = (
+            self._request.get_tensor(name).data
+            for name in ("logits", "top_values", "top_ids", "log_normaliser")
+        )
+        scores, at = [], 0
+        for group in groups:
+            span = slice(at, at + len(group.wanted))
+            at = span.stop
+            scores.append(
+                RowScores(
+                    logits=logits[span],
+                    top_ids=ids[span],
+                    top_logits=values[span],
+                    log_normaliser=normaliser[span, 0],
+                )
+            )
+        return scores

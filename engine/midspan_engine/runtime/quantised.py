@@ -1,0 +1,130 @@
+"""int8 weights with one scale for each group of 128 input channels, written once, memory-mapped.
+
+Measured on 40 single-line tasks against float32: one dynamic scale for a whole row loses 8 of 18
+exact matches, groups of 128 lose none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from midspan_engine.models.config import Qwen2Config
+from midspan_engine.runtime.folder_weights import FolderWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Weights = Callable[[str], NDArray[np.float32]]
+
+GROUP = 128
+FORMAT = "midspan-int8-1"
+_LIMIT = 127.0
+
+_logger = logging.getLogger(__name__)
+
+
+def quantise(
+    weight: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """Return int8 values `[out, groups, group]` and scales `[out, groups, 1]` of `[out, in]`.
+
+    The group is 128 channels, or the whole row where 128 does not divide it.
+    """
+    rows, columns = weight.shape
+    group = GROUP if columns % GROUP == 0 else columns
+    grouped = weight.reshape(rows, columns // group, group)
+    scale = np.maximum(np.abs(grouped).max(axis=2, keepdims=True) / _LIMIT, 1e-7)
+    scale = scale.astype(np.float16)
+    values = np.rint(grouped / scale.astype(np.float32))
+    return np.clip(values, -_LIMIT, _LIMIT).astype(np.int8), scale
+
+
+def joined_linears(config: Qwen2Config) -> dict[str, tuple[str, ...]]:
+    """Name of every product of the graph and the tensors that it stacks, in order."""
+    products: dict[str, tuple[str, ...]] = {}
+    for layer in range(config.num_hidden_layers):
+        root = f"model.layers.{layer}."
+        products[f"{layer}.qkv"] = tuple(f"{root}self_attn.{p}_proj" for p in "qkv")
+        products[f"{layer}.o"] = (f"{root}self_attn.o_proj",)
+        products[f"{layer}.gate_up"] = tuple(f"{root}mlp.{p}_proj" for p in ("gate", "up"))
+        products[f"{layer}.down"] = (f"{root}mlp.down_proj",)
+    products["head"] = ("model.embed_tokens" if config.tie_word_embeddings else "lm_head",)
+    return products
+
+
+def write_quantised(config: Qwen2Config, weights: Weights, path: Path) -> None:
+    """Quantise every product and write one file, atomically.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    tensors: dict[str, Any] = {}
+    for name, parts in joined_linears(config).items():
+        stacked = np.concatenate([weights(part + ".weight") for part in parts])
+        tensors[name + ".values"], tensors[name + ".scale"] = quantise(stacked)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(tensors, partial, metadata={"format": FORMAT})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def quantise_apart(folder: Path, path: Path) -> None:
+    """Run `write_quantised` in a process of its own: the engine would keep the memory it takes.
+
+    Raises:
+        OSError: the process failed; the text is its last line.
+    """
+    command = [sys.executable, "-m", "midspan_engine.runtime.quantised", str(folder), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise OSError(f"the weights in {folder} could not be converted to int8: {reason}")
+
+
+def read_quantised(path: Path) -> dict[str, NDArray[Any]] | None:
+    """Memory-map the file; None where it is missing, damaged or of another format."""
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            if (opened.metadata() or {}).get("format") != FORMAT:
+                return None
+    except (OSError, SafetensorError) as error:
+        if path.exists():
+            _logger.warning("%s cannot be read and will be made again: %s", path, error)
+        return None
+    return _map_tensors(path)
+
+
+def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays over the file itself (safetensors' format page); `safe_open` would copy each one."""
+    kinds = {"I8": np.int8, "F16": np.float16, "F32": np.float32}
+    # OpenVINO takes writeable arrays only; copy-on-write keeps the file as it is.
+    data = np.memmap(path, np.uint8, "c")
+    length = int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8 : 8 + length].tobytes())
+    arrays = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        start, end = (8 + length + offset for offset in entry["data_offsets"])
+        arrays[name] = data[start:end].view(kinds[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
+
+
+if __name__ == "__main__":
+    _folder, _target = (Path(argument) for argument in sys.argv[1:3])
+    write_quantised(Qwen2Config.from_folder(_folder), FolderWeights(_folder), _target)

@@ -1,0 +1,136 @@
+"""What a runtime computes: rows of one or more sequences in, scores of chosen rows out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from midspan_engine.runtime.blocks import BlockPool, CachedSequence
+
+TOP = 8
+"""How many of the most likely tokens a runtime ranks for each row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroup:
+    """Neighbouring rows of one sequence.
+
+    Attributes:
+        sequence: Its cache, with room reserved for `start + len(ids)` positions. Two groups of one
+            pass must not name the same sequence: neither would see the other's rows.
+        start: Position of the first row; everything before it is attended to.
+        ids: Token ids `[rows]`; ignored where `masked`.
+        masked: Which rows take the mask embedding `[rows]`; all of them are `block` rows.
+        block: Which rows run on the adapter's weights `[rows]`; neighbouring ones attend to each
+            other in both directions. The others are causal.
+        wanted: Which rows' scores the caller reads, as indices into `ids`.
+    """
+
+    sequence: CachedSequence
+    start: int
+    ids: NDArray[np.int32]
+    masked: NDArray[np.bool_]
+    block: NDArray[np.bool_]
+    wanted: NDArray[np.int32]
+
+    @classmethod
+    def causal(
+        cls,
+        sequence: CachedSequence,
+        start: int,
+        ids: Sequence[int],
+        wanted: Sequence[int] = (),
+    ) -> RowGroup:
+        """Rows that all hold a token."""
+        return cls(
+            sequence=sequence,
+            start=start,
+            ids=np.asarray(ids, np.int32),
+            masked=np.zeros(len(ids), np.bool_),
+            block=np.zeros(len(ids), np.bool_),
+            wanted=np.asarray(wanted, np.int32),
+        )
+
+    def then(self, after: RowGroup) -> RowGroup:
+        """This group and the one that stands right behind it as one; wants what `after` wants."""
+        assert after.start == self.start + len(self.ids)
+        return RowGroup(
+            sequence=self.sequence,
+            start=self.start,
+            ids=np.concatenate([self.ids, after.ids]),
+            masked=np.concatenate([self.masked, after.masked]),
+            block=np.concatenate([self.block, after.block]),
+            wanted=after.wanted + np.int32(len(self.ids)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowScores:
+    """Scores of the wanted rows of one group; valid until the runtime's next pass.
+
+    Attributes:
+        logits: `[wanted, vocab]`, float32.
+        top_ids: `[wanted, TOP]`, most likely first.
+        top_logits: `[wanted, TOP]`.
+        log_normaliser: `[wanted]`; a log-probability is a logit minus this.
+    """
+
+    logits: NDArray[np.float32]
+    top_ids: NDArray[np.int32]
+    top_logits: NDArray[np.float32]
+    log_normaliser: NDArray[np.float32]
+
+    def logprob(self, row: int, token: int) -> float:
+        """Natural log-probability of `token` in wanted row `row`."""
+        return float(self.logits[row, token] - self.log_normaliser[row])
+
+
+@dataclass(slots=True)
+class PassCount:
+    """How much a runtime has computed since it was made."""
+
+    passes: int = 0
+    rows: int = 0
+    by_size: dict[int, int] = field(default_factory=dict)
+
+    def add(self, rows: int) -> None:
+        self.passes += 1
+        self.rows += rows
+        self.by_size[rows] = self.by_size.get(rows, 0) + 1
+
+
+class Runtime(Protocol):
+    """Runs a network. One pass at a time; not to be shared between threads."""
+
+    name: str
+    pool: BlockPool
+    has_adapter: bool
+    count: PassCount
+
+    def forward(self, groups: Sequence[RowGroup]) -> list[RowScores]:
+        """Run one pass over all rows of `groups` and write their keys and values.
+
+        Returns:
+            One entry for each group, in order.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Give back memory that only loading needed; called once the first passes have run."""
+        ...
+
+
+def rotary_angles(
+    positions: NDArray[np.int64], head_dim: int, theta: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine and sine `[rows, head_dim]` of rotary positions (Su et al. 2021, halves paired)."""
+    inverse = 1.0 / theta ** (np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
+    angles = positions[:, None] * np.concatenate([inverse, inverse])
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The resident process: a Unix socket in front of one engine thread."""

@@ -1,0 +1,133 @@
+"""Starts the resident process: one engine for each user and socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from midspan_engine import weights
+from midspan_engine.engine import Engine
+from midspan_engine.protocol import MidspanError
+from midspan_engine.runtime import create_runtime
+from midspan_engine.service.server import EngineServer
+from midspan_engine.service.worker import EngineWorker
+from midspan_engine.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from midspan_engine.protocol import EngineStatus
+    from midspan_engine.runtime import RuntimeName
+
+_logger = logging.getLogger(__name__)
+
+
+class SocketUnsafe(MidspanError):  # noqa: N818  named for what is wrong
+    """The socket's folder belongs to somebody else or others may write to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How the resident process runs.
+
+    Attributes:
+        model: Name or path of the model.
+        socket: Where to listen.
+        runtime: See `runtime.create_runtime`.
+        cache_bytes: Size of the context cache.
+        threads: 0 for one for each physical core.
+        idle_s: Leave after so long without a request; 0 for never.
+    """
+
+    model: str
+    socket: Path
+    runtime: RuntimeName = "auto"
+    cache_bytes: int = 256 * 1024 * 1024
+    threads: int = 0
+    idle_s: float = 1800.0
+
+
+def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) -> Engine:
+    """Open the model and make the engine; ready to serve when this returns.
+
+    Raises:
+        WeightsMissing: the model is not here.
+        RuntimeMissing: its runtime is not installed.
+        ModelConfigError: the folder does not hold a model that we run.
+    """
+    progress(0.0, "opening the model")
+    files = weights.resolve(config.model)
+    runtime = create_runtime(
+        files.folder,
+        name=config.runtime,
+        cache_bytes=config.cache_bytes,
+        threads=config.threads,
+        progress=progress,
+    )
+    progress(0.8, "warming up")
+    engine = Engine(runtime, Tokenizer.load(files))
+    engine.warm_up()
+    return engine
+
+
+def serve(config: EngineConfig) -> int:
+    """Run the resident process until it is told to stop or idle; the exit code.
+
+    A second process for the same socket leaves at once with 0: the first one serves.
+
+    Raises:
+        SocketUnsafe: the socket's folder cannot be trusted.
+        OSError: the socket cannot be made.
+    """
+    _prepare_folder(config.socket.parent)
+    lock = FileLock(f"{config.socket}.lock")
+    try:
+        with lock.acquire(timeout=0):
+            with _bind(config.socket) as bound:
+                asyncio.run(_serve(config, bound))
+            config.socket.unlink(missing_ok=True)
+    except Timeout:
+        _logger.info("an engine already serves %s", config.socket)
+    return 0
+
+
+def _bind(path: Path) -> socket.socket:
+    """A Unix socket that only this user can open, from its first moment on."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        bound.bind(str(path))
+    finally:
+        os.umask(before)
+    return bound
+
+
+async def _serve(config: EngineConfig, bound: socket.socket) -> None:
+    def worker_of(on_status: Callable[[EngineStatus], None]) -> EngineWorker:
+        return EngineWorker(lambda progress: load_engine(config, progress), on_status, config.model)
+
+    server = EngineServer(worker_of, idle_s=config.idle_s)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.run(bound)
+
+
+def _prepare_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SocketUnsafe(
+            f"{folder} must belong to you and be writeable by nobody else; "
+            f"run: chmod 700 {folder}, or set MIDSPAN_SOCKET to another place"
+        )

@@ -1,0 +1,115 @@
+"""Put a training run together from folders on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.training.data_shards import Corpus
+from midspan_engine.training.evaluation import greedy_set
+from midspan_engine.training.objective import Objective
+from midspan_engine.training.processes import Processes
+from midspan_engine.training.spans import Context, SpanSampler
+from midspan_engine.training.trainer import Base, RunFiles, Trainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from midspan_engine.training.settings import TrainSettings
+
+_SHORTEST_MIDDLE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What a run is made of."""
+
+    model: Path
+    data: Path
+    folder: Path
+    export: Path
+    base: Base
+    device: str
+    dtype: torch.dtype
+    compile: bool = False
+
+
+def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
+    """Load the model and the data; the trainer resumes by itself if the folder has a checkpoint.
+
+    Raises:
+        ModelConfigError, ShardError, CheckpointError: something on disk cannot be used.
+    """
+    processes = Processes.join(plan.device)
+    model = Qwen2Model.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
+    tokenizer = Tokenizer.from_file(str(plan.model / "tokenizer.json"))
+    corpus = Corpus.load(plan.data, held_out=False)
+    vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size)
+    held_out = _held_out(plan, settings, tokenizer)
+    greedy = greedy_set(
+        model, held_out[: settings.greedy_contexts], plan.folder / "greedy.json"
+    ) if processes.leads else []
+    objective = Objective(model, vocabulary, settings.loss)
+    if plan.compile:
+        model.compile(dynamic=True)
+    return Trainer(
+        settings=settings,
+        objective=objective,
+        sampler=SpanSampler(corpus, tokenizer, settings.limits),
+        held_out=held_out,
+        greedy=greedy,
+        files=RunFiles(folder=plan.folder, export=plan.export),
+        base=plan.base,
+        processes=processes,
+    )
+
+
+def _vocabulary(
+    corpus: Corpus, folder: Path, settings: TrainSettings, size: int
+) -> np.ndarray:
+    """Ids of the most frequent tokens; kept with the run, so that more data changes nothing."""
+    path = folder / "vocabulary.npy"
+    if path.is_file():
+        return np.asarray(np.load(path))
+    counts = np.zeros(size, dtype=np.int64)
+    for files in corpus.files.values():
+        for file in files:
+            counts += np.bincount(file, minlength=size)
+    counts[151_643:151_646] = counts.max() + 1  # EOS and its kin are targets but never in files
+    kept = np.sort(np.argsort(-counts, kind="stable")[: settings.vocabulary])
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(path, kept)
+    return kept
+
+
+def _held_out(plan: RunPlan, settings: TrainSettings, tokenizer: Tokenizer) -> list[Context]:
+    """The evaluation contexts, drawn once and kept, so that more data does not move them."""
+    path = plan.folder / "held_out.json"
+    if path.is_file():
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return [Context(**{**item, "ids": np.array(item["ids"], dtype=np.int64)}) for item in raw]
+    sampler = SpanSampler(Corpus.load(plan.data, held_out=True), tokenizer, settings.limits)
+    rng = np.random.default_rng(settings.seed)
+    contexts: list[Context] = []
+    while len(contexts) < settings.evaluation_contexts:
+        context = sampler.draw(rng)
+        if len(context.ids) - context.middle_start >= _SHORTEST_MIDDLE:
+            contexts.append(context)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    items = [
+        {
+            "ids": context.ids.tolist(),
+            "middle_start": context.middle_start,
+            "prefix_end": context.prefix_end,
+            "ends": context.ends,
+        }
+        for context in contexts
+    ]
+    path.write_text(json.dumps(items), encoding="utf-8")
+    return contexts

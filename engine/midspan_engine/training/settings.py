@@ -1,0 +1,82 @@
+"""Everything a training run depends on; read from a TOML file and kept in each checkpoint."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from midspan_engine.training.blocks import BlockSettings
+from midspan_engine.training.objective import LossSettings
+from midspan_engine.training.spans import SpanLimits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """The settings file does not fit; the message names the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """One run; the defaults trained the adapter that ships."""
+
+    seed: int = 1
+    rank: int = 32
+    alpha: float = 64.0
+    contexts_per_step: int = 2
+    steps: int = 30_000
+    learning_rate: float = 1.0e-3
+    warmup_steps: int = 60
+    decay_share: float = 0.2
+    """Of the run, over which the rate falls linearly to a twentieth."""
+    clip: float = 1.0
+    beta2: float = 0.98
+    weight_decay: float = 0.0
+    average: float = 0.995
+    """Of the running mean of the weights, which is what is evaluated and exported."""
+    vocabulary: int = 16_384
+    """Most frequent tokens that the training head keeps."""
+    spike_factor: float = 4.0
+    """A gradient this many times its running mean is dropped."""
+    checkpoint_every_s: float = 240.0
+    evaluate_every_s: float = 900.0
+    evaluation_contexts: int = 40
+    greedy_contexts: int = 24
+    limits: SpanLimits = field(default_factory=SpanLimits)
+    blocks: BlockSettings = field(default_factory=BlockSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+
+
+def read_settings(path: Path | None) -> TrainSettings:
+    """Settings from a TOML file; None gives the defaults.
+
+    Raises:
+        SettingsError: unreadable file, unknown key or wrong kind of value.
+    """
+    if path is None:
+        return TrainSettings()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    return settings_from(raw, str(path))
+
+
+def settings_from(raw: object, origin: str) -> TrainSettings:
+    """Settings from decoded values.
+
+    Raises:
+        SettingsError: unknown key or wrong kind of value.
+    """
+    if isinstance(raw, dict):
+        unknown = raw.keys() - TrainSettings.__dataclass_fields__.keys()
+        if unknown:
+            raise SettingsError(f"{origin}: unknown key {sorted(unknown)[0]!r}")
+    try:
+        return msgspec.convert(raw, TrainSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{origin}: {error}") from error

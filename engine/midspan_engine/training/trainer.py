@@ -1,0 +1,375 @@
+"""The training loop: steps, guards, checkpoints, evaluations, export."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from midspan_engine.models.adapter import Adapter, AdapterInfo
+from midspan_engine.training.blocks import plan_blocks
+from midspan_engine.training.checkpoint import (
+    CheckpointError,
+    RunState,
+    load_checkpoint,
+    save_checkpoint,
+)
+from midspan_engine.training.curves import draw_curves
+from midspan_engine.training.evaluation import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from midspan_engine.training.objective import Objective
+    from midspan_engine.training.processes import Processes
+    from midspan_engine.training.settings import TrainSettings
+    from midspan_engine.training.spans import Context, SpanSampler
+
+_LOG = logging.getLogger(__name__)
+_LOG_EVERY_STEPS = 20
+_MOST_SKIPS = 50
+
+
+class TrainingError(RuntimeError):
+    """The run cannot go on; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """Where a run keeps what it writes."""
+
+    folder: Path
+    export: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.folder / "curves.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The frozen weights' identity, for the adapter's metadata."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """Sums since the last log line."""
+
+    loss: float = 0.0
+    weight: float = 0.0
+    tokens: int = 0
+    hits: int = 0
+    first_rows: int = 0
+    steps: int = 0
+    seconds: dict[str, float]
+
+
+class Trainer:
+    """Trains one adapter; `run` goes on from the last checkpoint of the folder."""
+
+    def __init__(
+        self,
+        *,
+        settings: TrainSettings,
+        objective: Objective,
+        sampler: SpanSampler,
+        held_out: Sequence[Context],
+        greedy: Sequence[Context],
+        files: RunFiles,
+        base: Base,
+        processes: Processes,
+    ) -> None:
+        self.settings, self.objective, self.sampler = settings, objective, sampler
+        self.held_out, self.greedy = held_out, greedy
+        self.files, self.base, self.processes = files, base, processes
+        self.state = RunState()
+        self.end = sampler.specials.end
+        self.adapter = new_adapter(objective, settings)
+        self.parameters = list(self.adapter.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=settings.learning_rate,
+            betas=(0.9, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.average = {
+            name: value.detach().clone() for name, value in self.adapter.state_dict().items()
+        }
+        self.tally = _Tally(seconds={})
+        self._resume()
+
+    def run(self, until: float | None = None) -> None:
+        """Train to the last step, or to the wall-clock time `until` (seconds since the epoch).
+
+        Raises:
+            TrainingError: losses are not finite again and again.
+        """
+        saved = evaluated = time.monotonic()
+        progress = tqdm(
+            total=self.settings.steps, initial=self.state.step, unit="step", smoothing=0.05,
+            disable=not self.processes.leads,
+        )  # fmt: skip
+        while self.state.step < self._last_step() and (until is None or time.time() < until):
+            self._plan_decay(until)
+            self.step()
+            progress.update()
+            now = time.monotonic()
+            if self.state.step % _LOG_EVERY_STEPS == 0:
+                progress.set_postfix(self._log_steps())
+            if now - saved > self.settings.checkpoint_every_s:
+                self.save()
+                saved = now
+            if now - evaluated > self.settings.evaluate_every_s or self.state.step == 1:
+                self.evaluate()
+                evaluated = time.monotonic()
+        progress.close()
+        self.save()
+        self.evaluate()
+
+    def step(self) -> float:
+        """One optimizer step over `contexts_per_step` contexts of every process; the mean loss."""
+        started = time.perf_counter()
+        sums = self.gradients()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, math.inf))
+        loss = float(sums[0] / sums[1]) if float(sums[1]) else math.nan
+        mark = time.perf_counter()
+        if self._is_healthy(loss, norm):
+            self._apply(norm)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._spend("optimizer", mark)
+        self.state.step += 1
+        self.state.tokens += int(sums[2])
+        self.state.seconds += time.perf_counter() - started
+        self.tally.steps += 1
+        self.tally.loss += float(sums[0])
+        self.tally.weight += float(sums[1])
+        self.tally.tokens += int(sums[2])
+        self.tally.hits += int(sums[3])
+        self.tally.first_rows += int(sums[4])
+        return loss
+
+    def gradients(self) -> Tensor:
+        """Fill `.grad` with the gradient of the weighted mean loss over all processes.
+
+        Returns:
+            float64 `[5]`: loss, weight, rows, right first rows, first rows.
+        """
+        sums = torch.zeros(5, dtype=torch.float64)
+        for index in range(self.settings.contexts_per_step):
+            mark = time.perf_counter()
+            place = index * self.processes.count + self.processes.rank
+            rng = np.random.default_rng([self.settings.seed, self.state.step, place])
+            context = self.sampler.draw(rng)
+            plan = plan_blocks(context, self.end, rng, self.settings.blocks)
+            mark = self._spend("sample", mark)
+            state = self.objective.context(context.ids)
+            mark = self._spend("context", mark)
+            part = self.objective.loss(self.adapter, context.ids, plan, state)
+            mark = self._spend("forward", mark)
+            part.total.backward()  # type: ignore[no-untyped-call]
+            self._spend("backward", mark)
+            sums += torch.tensor(
+                [float(part.total), part.weight, part.tokens, part.first_hits, part.first_rows]
+            )
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        self.processes.add_up([*gradients])
+        self.processes.add_up([sums])
+        for gradient in gradients:
+            gradient /= max(float(sums[1]), 1e-6)
+        return sums
+
+    def save(self) -> None:
+        """Write a checkpoint (leading process only)."""
+        if self.processes.leads:
+            save_checkpoint(
+                self.files.checkpoint,
+                run=self.state,
+                adapter=self.adapter.state_dict(),
+                average=self.average,
+                optimizer=self.optimizer.state_dict(),
+                settings=asdict(self.settings),
+            )
+
+    def evaluate(self) -> Evaluation | None:
+        """Evaluate the averaged weights, log, draw the curves, export if they are the best yet."""
+        if not self.processes.leads:
+            return None
+        mark = time.perf_counter()
+        averaged = self._averaged()
+        result = evaluate(self.objective, averaged, self.held_out, self.greedy, self.end)
+        self._spend("evaluation", mark)
+        self._log({"kind": "evaluation", **result.as_json()})
+        draw_curves(self.files.log, self.files.curves)
+        # Half a per cent of tolerance: the set is small and later weights have seen more.
+        if result.accepted >= self.state.best_score * 0.995:
+            self.state.best_score = max(result.accepted, self.state.best_score)
+            self.export(averaged)
+        return result
+
+    def export(self, adapter: Adapter | None = None) -> None:
+        """Write the averaged weights in the engine's format."""
+        info = AdapterInfo(
+            base_sha256=self.base.sha256,
+            base_name=self.base.name,
+            rank=self.settings.rank,
+            alpha=self.settings.alpha,
+            block=max(self.settings.blocks.lengths),
+            tokens_trained=self.state.tokens,
+        )
+        (adapter or self._averaged()).save(self.files.export, info)
+
+    def _averaged(self) -> Adapter:
+        adapter = new_adapter(self.objective, self.settings)
+        adapter.load_state_dict(self.average)
+        return adapter.requires_grad_(requires_grad=False)
+
+    def _resume(self) -> None:
+        path = self.files.checkpoint
+        if not path.is_file():
+            return
+        content = load_checkpoint(path)
+        stored = content["settings"]
+        if (stored["rank"], stored["alpha"]) != (self.settings.rank, self.settings.alpha):
+            raise CheckpointError(
+                f"{path} has rank {stored['rank']} and alpha {stored['alpha']}; the settings say "
+                f"{self.settings.rank} and {self.settings.alpha}: use another --run folder"
+            )
+        self.adapter.load_state_dict(content["adapter"])
+        self.average = content["average"]
+        self.optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["torch_rng"])
+        self.state = content["run"]
+        _LOG.info("resumed at step %d (%d tokens)", self.state.step, self.state.tokens)
+
+    def _last_step(self) -> int:
+        if self.state.decay_start is not None:
+            return self.state.decay_start + self.state.decay_steps
+        return self.settings.steps
+
+    def _plan_decay(self, until: float | None) -> None:
+        """Fix the step at which the rate begins to fall, when what is left is the decay's share."""
+        state, share = self.state, self.settings.decay_share
+        if state.decay_start is not None or state.step < self.settings.warmup_steps:
+            return
+        left = self.settings.steps - state.step
+        planned = self.settings.steps
+        if until is not None:
+            pace = state.seconds / state.step
+            left = min(left, int((until - time.time()) * 0.93 / pace))
+            planned = min(planned, state.step + left)
+        if left <= share * planned:
+            state.decay_start, state.decay_steps = state.step, max(left, 1)
+            _LOG.info("the learning rate falls from step %d over %d steps", state.step, left)
+
+    def rate(self) -> float:
+        """Learning rate of the coming step: warm-up, constant, linear decay."""
+        state, peak = self.state, self.settings.learning_rate
+        factor = min(1.0, (state.step + 1) / max(self.settings.warmup_steps, 1))
+        if state.decay_start is not None:
+            done = (state.step - state.decay_start) / state.decay_steps
+            factor *= max(1.0 - done, 0.0) * 0.95 + 0.05
+        return peak * factor
+
+    def _is_healthy(self, loss: float, norm: float) -> bool:
+        state = self.state
+        usual = state.gradient_mean or norm
+        fine = math.isfinite(loss) and math.isfinite(norm)
+        if fine and norm <= usual * self.settings.spike_factor:
+            state.gradient_mean = 0.98 * usual + 0.02 * norm
+            state.skipped = 0
+            return True
+        if fine:
+            # Let the mean follow, so that a lasting change does not stop the run.
+            state.gradient_mean = usual * 1.1
+        state.skipped += 1
+        self._log({"kind": "skipped", "loss": str(loss), "norm": str(norm)})
+        if state.skipped > _MOST_SKIPS:
+            raise TrainingError(
+                f"{state.skipped} steps in a row had a loss or gradient that cannot be used: lower "
+                f"learning_rate and start again from {self.files.checkpoint}"
+            )
+        return False
+
+    def _apply(self, norm: float) -> None:
+        scale = min(1.0, self.settings.clip / (norm + 1e-6))
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad.mul_(scale)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        self.optimizer.step()
+        keep = min(self.settings.average, (self.state.step + 1) / (self.state.step + 10))
+        with torch.no_grad():
+            for name, value in self.adapter.state_dict().items():
+                self.average[name].lerp_(value, 1 - keep)
+
+    def _spend(self, name: str, since: float) -> float:
+        now = time.perf_counter()
+        self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + now - since
+        return now
+
+    def _log_steps(self) -> dict[str, str]:
+        tally, state = self.tally, self.state
+        spent = sum(tally.seconds.values())
+        line = {
+            "kind": "steps",
+            "loss": round(tally.loss / max(tally.weight, 1e-6), 4),
+            "first": round(tally.hits / max(tally.first_rows, 1), 4),
+            "tokens_per_s": round(tally.tokens / max(spent, 1e-6), 1),
+            "seconds_per_step": round(spent / max(tally.steps, 1), 3),
+            "share": {name: round(part / spent, 3) for name, part in tally.seconds.items()},
+            "gradient": round(state.gradient_mean, 4),
+            "rate": self.rate(),
+        }
+        self.tally = _Tally(seconds={})
+        self._log(line)
+        return {key: str(line[key]) for key in ("loss", "first", "tokens_per_s")}
+
+    def _log(self, line: dict[str, object]) -> None:
+        if not self.processes.leads:
+            return
+        state = self.state
+        head = {
+            "step": state.step,
+            "tokens": state.tokens,
+            "hours": round(state.seconds / 3600, 4),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self.files.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.files.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**head, **line}) + "\n")
+
+
+def new_adapter(objective: Objective, settings: TrainSettings) -> Adapter:
+    """An adapter that does nothing yet; its mask embedding is the mean of all embeddings."""
+    torch.manual_seed(settings.seed)
+    model = objective.model
+    adapter = Adapter(model.config, rank=settings.rank, alpha=settings.alpha)
+    with torch.no_grad():
+        adapter.mask_embedding.copy_(model.embed_tokens.weight.float().mean(dim=0))
+    return adapter.to(objective.device)

@@ -1,0 +1,1 @@
+"""The subcommands of `midspan` that the Language Server package brings."""

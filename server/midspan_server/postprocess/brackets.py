@@ -1,0 +1,127 @@
+"""Brackets of the suggestion against those around it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from midspan_server.syntax import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midspan_server.postprocess.place import Place
+
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+# An item at the left margin that is longer than this is not worth its time.
+_MAX_LINES = 400
+_STRINGS = (
+    r'"""[\s\S]*?"""'
+    r"|'''[\s\S]*?'''"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'"
+    r"|`(?:\\.|[^`\\])*`"
+)
+
+
+def closers_of(text: str, place: Place) -> list[tuple[int, str]]:
+    """Closing brackets of `text` that close nothing in it, with where they stand."""
+    return _scan(text, place)[0]
+
+
+def cut_unbalanced_closer(text: str, place: Place) -> str:
+    """Cut at the first closing bracket that closes nothing.
+
+    A closer of the suggestion may close what the code before the cursor has left open, as long as
+    the code behind the cursor does not close it. Both are counted within the item at the left
+    margin (a function, a class) in which the cursor stands.
+    """
+    closers, opened = _scan(text, place)
+    if not closers or place.zone is not Zone.CODE:
+        return text
+    before, after = _item_before(place), _item_after(place)
+    if before is None or after is None:
+        return text
+    left_open = _scan(before, place)[1]
+    spare = len(left_open) + len(opened) - len(_scan(after, place)[0])
+    for at, closer in closers:
+        if not left_open and not place.line_before:
+            return text  # at the left margin it may close a namespace, which is not looked at
+        if spare <= 0 or not left_open or left_open.pop() != _PAIRS[closer]:
+            return text[:at].rstrip()
+        spare -= 1
+    return text
+
+
+def innermost_opener(place: Place) -> str:
+    """The bracket that is open at the cursor within its item; "" if none is, or nobody knows."""
+    before = _item_before(place)
+    return "".join(_scan(before, place)[1][-1:]) if before is not None else ""
+
+
+def _scan(text: str, place: Place) -> tuple[list[tuple[int, str]], list[str]]:
+    """Closers without their opener, and openers without their closer, in the order of the text."""
+    closers: list[tuple[int, str]] = []
+    openers: list[str] = []
+    for found in _tokens(place.language.comment, place.language.brackets).finditer(text):
+        bracket = found["bracket"]
+        if bracket is None:
+            continue
+        if bracket not in _PAIRS:
+            openers.append(bracket)
+        elif openers and openers[-1] == _PAIRS[bracket]:
+            openers.pop()
+        else:
+            closers.append((found.start(), bracket))
+    return closers, openers
+
+
+@lru_cache(maxsize=16)
+def _tokens(comment: str, brackets: str) -> re.Pattern[str]:
+    """Strings and comments, to step over, and brackets."""
+    blocks = r"|/\*[\s\S]*?\*/" if comment in {"//", "/*"} else ""
+    chosen = f"[{re.escape(brackets)}]" if brackets else "(?!)"
+    return re.compile(rf"{_STRINGS}|{re.escape(comment)}.*{blocks}|(?P<bracket>{chosen})")
+
+
+def _item_before(place: Place) -> str | None:
+    """The text from the nearest line at the left margin up to the cursor."""
+    taken = [place.line_before]
+    if _is_margin(place.line_before, place):
+        return place.line_before
+    for line in islice(place.lines_above(), _MAX_LINES):
+        taken.append(line)
+        if _is_margin(line, place):
+            return "\n".join(reversed(taken))
+    return "\n".join(reversed(taken)) if len(taken) <= _MAX_LINES else None
+
+
+def _item_after(place: Place) -> str | None:
+    """The text from the cursor to the end of the item at the left margin.
+
+    That is before the next item, or behind the line at the margin that closes this one: closers
+    below it belong to a namespace around them.
+    """
+    taken = [place.line_after]
+    for line in islice(place.lines_below(), _MAX_LINES):
+        if _is_margin(line, place):
+            return "\n".join(taken)
+        taken.append(line)
+        if line[:1].strip() and not place.language.opener.search(line):
+            return "\n".join(taken)
+    return "\n".join(taken) if len(taken) <= _MAX_LINES else None
+
+
+def _is_margin(line: str, place: Place) -> bool:
+    """Not indented, not blank, no closer that ends the item above it, and not for a preprocessor."""
+    if not line[:1].strip() or place.language.closer.match(line):
+        return False
+    return place.language.blocks != "brace" or not line.startswith("#")
+
+
+def open_brackets(text: str, place: Place) -> Iterator[str]:
+    """What would close the brackets that `text` leaves open, innermost first."""
+    closing = {opener: closer for closer, opener in _PAIRS.items()}
+    return (closing[opener] for opener in reversed(_scan(text, place)[1]))

@@ -1,0 +1,165 @@
+"""`Session`: what one client's handlers share: settings, suggester, engine, status, counters."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from midspan_engine.protocol import (
+    EngineUnavailable,
+    MidspanError,
+    RequestRejected,
+    socket_path,
+    state_directory,
+)
+
+from midspan_server.counters import Counters, Offer
+from midspan_server.documents import Documents
+from midspan_server.engine_client import EngineClient
+from midspan_server.engine_launcher import EngineLauncher
+from midspan_server.ignore import IgnoreRules
+from midspan_server.reading import ReadingRules
+from midspan_server.settings import Settings, decode_settings
+from midspan_server.status import StatusReporter
+from midspan_server.suggester import Suggested, Suggester
+
+if TYPE_CHECKING:
+    from midspan_server.language_server import MidspanServer
+    from midspan_server.scheduling import Want
+    from midspan_server.snapshot import DocumentSnapshot
+    from midspan_server.suggestion_cache import Suggestion
+
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """Made when the client initializes; ends with the process."""
+
+    def __init__(self, server: MidspanServer, params: types.InitializeParams) -> None:
+        self._server = server
+        self.capabilities = params.capabilities
+        self.settings = Settings()
+        self.counters = Counters(state_directory())
+        self.status = StatusReporter(server)
+        self._reading = ReadingRules(IgnoreRules(()))
+        self._said: set[str] = set()
+        workspace = server.workspace
+        encoding = types.PositionEncodingKind(workspace.position_encoding or "utf-16").value
+        folders = list(params.workspace_folders or [])
+        self.documents = Documents(workspace.root_uri, folders, encoding, self._changed)
+        self._engine = self._new_engine()
+        self._suggester = Suggester(
+            engine=lambda: self._engine,
+            open_documents=self.documents.by_recency,
+            reading=self._reading,
+            settings=self.settings,
+        )
+
+    @property
+    def has_inline_completion(self) -> bool:
+        """Whether the client draws ghost text itself."""
+        document = self.capabilities.text_document
+        return bool(document and document.inline_completion)
+
+    def configure(self, options: object) -> None:
+        """Decode and use what the client sent; what cannot be used is told once."""
+        decoded = decode_settings(options)
+        for problem in decoded.problems:
+            self.say(types.MessageType.Warning, str(problem))
+        if decoded.unknown:
+            _log.warning("unknown settings: %s", ", ".join(decoded.unknown))
+        before, self.settings = self.settings, decoded.settings
+        self._reading.use(IgnoreRules(self.documents.roots(), self.settings.exclude))
+        self._suggester.use(self.settings)
+        if before.engine != self.settings.engine:
+            old, self._engine = self._engine, self._new_engine()
+            self._server.in_background(old.close())
+
+    def folders_changed(self) -> None:
+        """Look for ignore files in the folders that are open now."""
+        self._reading.use(IgnoreRules(self.documents.roots(), self.settings.exclude))
+
+    async def warm_up(self) -> None:
+        """Connect before the first keystroke, so that the model loads while the user reads."""
+        if not self.settings.enabled:
+            return
+        try:
+            await self._engine.connect()
+        except EngineUnavailable as error:
+            _log.warning("%s", error)
+
+    async def suggest(self, want: Want) -> tuple[Suggestion, ...]:
+        """Return what to offer for `want`; engine errors end here, as status and messages."""
+        asked_at = time.monotonic()
+        try:
+            suggested = await self._suggester.suggest(want)
+        except MidspanError as error:
+            self._explain(error, invoked=want.invoked)
+            return ()
+        if suggested.reason is not None:
+            self.status.off_here(suggested.reason)
+            return ()
+        self.status.on_here()
+        self._count(suggested, want, 1000 * (time.monotonic() - asked_at))
+        return suggested.suggestions
+
+    def closed(self, uri: str) -> None:
+        """Drop what belongs to a closed document."""
+        self._suggester.closed(uri)
+
+    def say(self, kind: types.MessageType, message: str) -> None:
+        """Show a message to the user, each one once."""
+        if message not in self._said:
+            self._said.add(message)
+            self._server.window_show_message(types.ShowMessageParams(type=kind, message=message))
+
+    async def end(self) -> None:
+        """Hang up; the engine goes on for others."""
+        await self._engine.close()
+
+    def _changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
+        self._suggester.changed(before, after)
+
+    def _new_engine(self) -> EngineClient:
+        chosen = self.settings.engine
+        socket = Path(chosen.socket).expanduser() if chosen.socket else socket_path()
+        launcher = None
+        if chosen.autostart:
+            launcher = EngineLauncher(
+                socket, command=chosen.command, idle_minutes=chosen.idle_minutes
+            )
+        return EngineClient(
+            socket,
+            launcher=launcher,
+            on_status=self.status.engine_is,
+            start_timeout_s=chosen.start_timeout_s,
+        )
+
+    def _explain(self, error: MidspanError, *, invoked: bool) -> None:
+        """Translate the engine's refusals, here and nowhere else."""
+        if isinstance(error, RequestRejected) and error.code in {"queue_full", "not_ready"}:
+            _log.info("the engine is busy: %s", error)
+        elif isinstance(error, RequestRejected):
+            _log.error("the engine refused a request (%s): %s", error.code, error)
+        else:
+            _log.info("no engine: %s", error)
+        if invoked:
+            self.say(types.MessageType.Warning, f"Midspan: {error}")
+
+    def _count(self, suggested: Suggested, want: Want, latency_ms: float) -> None:
+        for suggestion in suggested.suggestions:
+            self.counters.offered(
+                Offer(
+                    id=suggestion.id,
+                    language=want.snapshot.language,
+                    characters=len(suggestion.text),
+                    lines=suggestion.text.count("\n") + 1,
+                    confidence=suggestion.confidence,
+                    latency_ms=latency_ms,
+                    source=suggested.source,
+                    invoked=want.invoked,
+                )
+            )

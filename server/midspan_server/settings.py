@@ -1,0 +1,181 @@
+"""`Settings`: what the user chose, decoded once from what the client sent.
+
+Options arrive as `initializationOptions` and as `workspace/didChangeConfiguration`, keys in
+camelCase. Each key is decoded by itself, so that a bad one costs its own default and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from midspan_engine.protocol import Effort  # noqa: TC002  msgspec reads it at run time
+
+DEFAULT_THRESHOLD = 0.3
+
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Amount = Annotated[int, msgspec.Meta(ge=0)]
+_Tokens = Annotated[int, msgspec.Meta(ge=1, le=512)]
+_Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class ContextSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the model may read around the cursor.
+
+    Attributes:
+        prefix_chars: Budget before the cursor, in characters.
+        suffix_chars: Budget after the cursor, likewise.
+        snippet_chars: Budget of all snippets together, likewise.
+        snippets: Whether pieces of other open files are read.
+        recent_edits: Whether recent edits are read.
+    """
+
+    prefix_chars: _Count = 2000
+    suffix_chars: _Amount = 500
+    snippet_chars: _Amount = 600
+    snippets: bool = True
+    recent_edits: bool = True
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How the engine is reached.
+
+    Attributes:
+        socket: Path of its Unix socket; "" for the user's own engine.
+        autostart: Whether it is started when it is not running.
+        command: Command that starts it, where the engine lives in another environment.
+        idle_minutes: How long a started engine lives without requests.
+        start_timeout_s: How long a request waits for an engine that starts or loads.
+    """
+
+    socket: str = ""
+    autostart: bool = True
+    command: tuple[str, ...] = ()
+    idle_minutes: _Count = 30
+    start_timeout_s: _Count = 120
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """All settings, defaults included.
+
+    Attributes:
+        enabled: Off means that nothing is read and nothing is asked.
+        languages: Switch for each LSP language identifier; those not named are on.
+        exclude: Globs of files that get no suggestions and are never read into a context.
+        comments: Whether to complete inside comments.
+        strings: Whether to complete inside strings.
+        threshold: Confidence below which an automatic suggestion is not shown.
+        effort: `verified` is exactly the autoregressive answer, `draft` pure diffusion.
+        max_line_tokens: Upper bound for a suggestion of one line.
+        max_block_tokens: Upper bound for a block.
+        alternatives: Suggestions for a request that the user made by hand.
+        debounce_ms: Pause before the engine is asked; None adapts it to the typing speed.
+        budget_ms: Time after which the engine returns what it has; None for no limit.
+    """
+
+    enabled: bool = True
+    languages: dict[str, bool] = {}
+    exclude: tuple[str, ...] = ()
+    comments: bool = True
+    strings: bool = True
+    threshold: _Probability = DEFAULT_THRESHOLD
+    effort: Effort = "verified"
+    max_line_tokens: _Tokens = 48
+    max_block_tokens: _Tokens = 128
+    alternatives: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+    debounce_ms: _Amount | None = None
+    budget_ms: _Count | None = 2000
+    context: ContextSettings = ContextSettings()
+    engine: EngineSettings = EngineSettings()
+
+    def enabled_for(self, language: str) -> bool:
+        """Return whether documents of `language` get suggestions."""
+        return self.enabled and self.languages.get(language, True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A key that was not used: `key` with its section, what was `wrong`, the `default` instead."""
+
+    key: str
+    wrong: str
+    default: object
+
+    def __str__(self) -> str:
+        """Return the sentence shown to the user."""
+        default = msgspec.json.encode(self.default).decode()
+        return f"Midspan: setting {self.key}: {self.wrong}; using {default}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """Settings that can be used as they are, and what had to be left out."""
+
+    settings: Settings
+    problems: tuple[Problem, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def decode_settings(options: object) -> Decoded:
+    """Decode what a client sent; None and missing keys mean the defaults. Never raises."""
+    if options is None:
+        return Decoded(settings=Settings())
+    decoder = _Decoder()
+    settings = decoder.struct(Settings, options, "midspan")
+    return Decoded(
+        settings=settings, problems=tuple(decoder.problems), unknown=tuple(decoder.unknown)
+    )
+
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class _Decoder:
+    """Decodes key by key and collects what could not be used."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.unknown: list[str] = []
+
+    def struct(self, kind: type[_Struct], options: object, section: str) -> _Struct:
+        default = kind()
+        if not isinstance(options, dict):
+            wrong = f"expected an object, got {type(options).__name__}"
+            self._refuse(section, wrong, default)
+            return default
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        self.unknown += [f"{section}.{key}" for key in options if key not in fields]
+        values: dict[str, Any] = {}
+        for name, field in fields.items():
+            if name in options:
+                standard = getattr(default, field.name)
+                values[field.name] = self._field(
+                    field.type, options[name], f"{section}.{name}", standard
+                )
+        return kind(**values)
+
+    def _field(self, kind: Any, value: object, key: str, default: object) -> Any:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            return self.struct(kind, value, key)
+        if get_origin(kind) is dict and isinstance(value, dict):
+            entry = get_args(kind)[1]
+            return {
+                str(name): self._field(entry, one, f"{key}.{name}", default=True)
+                for name, one in value.items()
+            }
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            self._refuse(key, _plain(error, kind), default)
+            return default
+
+    def _refuse(self, key: str, wrong: str, default: object) -> None:
+        self.problems.append(Problem(key=key, wrong=wrong, default=default))
+
+
+def _plain(error: msgspec.ValidationError, kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"expected one of {', '.join(get_args(kind))}"
+    text = str(error)
+    return text[:1].lower() + text[1:]

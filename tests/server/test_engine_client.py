@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from midspan_engine.protocol import (
+    EngineStatus,
+    EngineUnavailable,
+    Failure,
+    InfillRequest,
+    RequestRejected,
+)
+from midspan_server import engine_client
+from midspan_server.engine_client import EngineClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from midspan_server.status import Status
+
+    from tests.end_to_end.scripted_engine import ScriptedEngine
+
+
+class Fixture:
+    """A client and the scripted engine it talks to."""
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        self.engine = engine
+        self.statuses: list[Status] = []
+        self.client = EngineClient(
+            engine.path, launcher=None, on_status=self.statuses.append, start_timeout_s=5
+        )
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[Fixture]:
+    path = Path(__file__).parents[1] / "end_to_end" / "scripted_engine.py"
+    spec = importlib.util.spec_from_file_location("scripted_engine_of_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with tempfile.TemporaryDirectory(prefix="ms-") as folder:
+        engine: ScriptedEngine = module.ScriptedEngine(Path(folder) / "engine.sock")
+        await engine.start()
+        made = Fixture(engine)
+        yield made
+        await made.client.close()
+        await engine.stop()
+
+
+def _request(number: int = 1, prefix: str = "x = ") -> InfillRequest:
+    return InfillRequest(id=number, session="s", prefix=prefix)
+
+
+async def test_answers_find_their_requests_in_any_order(pair: Fixture) -> None:
+    first = asyncio.ensure_future(pair.client.infill(_request(1)))
+    second = asyncio.ensure_future(pair.client.infill(_request(2)))
+    await pair.engine.request(1)
+    pair.engine.answer(_request(2), "two")
+    pair.engine.answer(_request(1), "one")
+    answers = [await first, await second]
+    assert [answer.choices[0].text for answer in answers if answer] == ["one", "two"]
+    assert pair.engine.connections == 1
+
+
+async def test_partial_text_is_passed_on(pair: Fixture) -> None:
+    partial: list[str] = []
+    asked = asyncio.ensure_future(pair.client.infill(_request(), partial.append))
+    request = await pair.engine.request()
+    pair.engine.commit(request, "on")
+    pair.engine.answer(request, "one")
+    await asked
+    assert partial == ["on"]
+
+
+async def test_an_answer_without_choices_is_none(pair: Fixture) -> None:
+    asked = asyncio.ensure_future(pair.client.infill(_request()))
+    pair.engine.answer(await pair.engine.request())
+    assert await asked is None
+
+
+async def test_cancelling_is_forwarded_and_its_late_answer_ignored(pair: Fixture) -> None:
+    asked = asyncio.ensure_future(pair.client.infill(_request(1)))
+    await pair.engine.request()
+    asked.cancel()
+    assert await pair.engine.cancellation() == 1
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    pair.engine.reply = lambda _: "two"
+    assert await pair.client.infill(_request(2)) is not None
+
+
+async def test_a_refusal_is_raised_with_its_code(pair: Fixture) -> None:
+    asked = asyncio.ensure_future(pair.client.infill(_request()))
+    request = await pair.engine.request()
+    pair.engine.refuse(request, Failure(id=1, code="queue_full", message="busy"))
+    with pytest.raises(RequestRejected, match="busy") as caught:
+        await asked
+    assert caught.value.code == "queue_full"
+
+
+async def test_half_a_surrogate_pair_travels_as_a_replacement(pair: Fixture) -> None:
+    pair.engine.reply = lambda _: "one"
+    assert await pair.client.infill(_request(prefix="a\ud83db\N{SNAKE}")) is not None
+    assert pair.engine.requests[0].prefix == "a\N{REPLACEMENT CHARACTER}b\N{SNAKE}"
+
+
+async def test_requests_under_way_are_none_when_the_engine_goes(pair: Fixture) -> None:
+    asked = asyncio.ensure_future(pair.client.infill(_request()))
+    await pair.engine.request()
+    await pair.engine.stop()
+    assert await asked is None
+    assert [status.state for status in pair.statuses] == ["ready", "stopped"]
+
+
+async def test_the_next_request_connects_again(pair: Fixture) -> None:
+    pair.engine.reply = lambda _: "one"
+    assert await pair.client.infill(_request(1)) is not None
+    await pair.engine.stop()
+    await pair.engine.start()
+    await asyncio.sleep(0.05)
+    assert await pair.client.infill(_request(2)) is not None
+    assert pair.engine.connections == 2
+
+
+async def test_repeated_failures_are_tried_again_after_a_pause_only(
+    pair: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.engine.stop()
+    for _ in range(3):
+        with pytest.raises(EngineUnavailable, match="autostart"):
+            await pair.client.infill(_request())
+    assert [status.state for status in pair.statuses] == ["failed"]
+    await pair.engine.start()
+    with pytest.raises(EngineUnavailable):
+        await pair.client.infill(_request())
+    monkeypatch.setattr(engine_client.time, "monotonic", lambda: pair.client._retry_at + 1)
+    pair.engine.reply = lambda _: "one"
+    assert await pair.client.infill(_request()) is not None
+
+
+async def test_a_model_that_fails_to_load_is_unavailable(pair: Fixture) -> None:
+    pair.engine.status = EngineStatus(state="loading")
+    asked = asyncio.ensure_future(pair.client.infill(_request()))
+    await pair.engine.connected()
+    pair.engine.be(EngineStatus(state="failed", message="no weights: run `midspan pull`"))
+    with pytest.raises(EngineUnavailable, match="midspan pull"):
+        await asked
+    await pair.engine.stop()
+    await asyncio.sleep(0.05)
+    assert pair.statuses[-1].state == "failed"
+
+
+async def test_waiting_for_a_model_has_an_end(pair: Fixture) -> None:
+    pair.engine.status = EngineStatus(state="loading")
+    connection = await pair.client.connect()
+    with pytest.raises(EngineUnavailable, match="loading still"):
+        await connection.wait_until_ready(0.05)
+
+
+async def test_another_protocol_is_refused(pair: Fixture) -> None:
+    pair.engine.protocol = 999
+    with pytest.raises(EngineUnavailable, match="version 999"):
+        await pair.client.infill(_request())
+
+
+async def test_what_is_not_our_protocol_is_refused() -> None:
+    async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="ms-") as folder:
+        path = Path(folder) / "engine.sock"
+        server = await asyncio.start_unix_server(babble, str(path))
+        statuses: list[Status] = []
+        client = EngineClient(path, launcher=None, on_status=statuses.append)
+        with pytest.raises(EngineUnavailable, match="not this version's engine"):
+            await client.infill(_request())
+        server.close()

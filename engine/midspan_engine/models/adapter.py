@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -64,6 +64,11 @@ class AdapterLayer(nn.ModuleDict):
         """What is added to the output of linear `name` for input `x` `[..., in]`."""
         added: Tensor = self[name](x)
         return added
+
+    def parts(self, name: str) -> tuple[Tensor, Tensor, float]:
+        """(A, B, scale) of linear `name`."""
+        low = cast("LowRank", self[name])
+        return low.lora_a, low.lora_b, low.scale
 
 
 class Adapter(nn.Module):

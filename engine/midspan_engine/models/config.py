@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ModelConfigError(ValueError):
@@ -96,7 +98,9 @@ class Qwen2Config:
         except KeyError as error:
             raise ModelConfigError(f"config.json lacks {error}") from error
         except (TypeError, ZeroDivisionError) as error:
-            raise ModelConfigError(f"config.json holds a value of the wrong kind: {error}") from error
+            raise ModelConfigError(
+                f"config.json holds a value of the wrong kind: {error}"
+            ) from error
 
 
 def _refuse_unknown_options(raw: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from midspan_engine.models.config import ModelConfigError, Qwen2Config
+from midspan_engine.models.packed_linear import PackedLinear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +43,11 @@ class Qwen2Output:
 class _Rows:
     """What every layer needs to know about the rows of this pass."""
 
+    dtype: torch.dtype
     cos: Tensor
     sin: Tensor
-    bias: Tensor
+    bias: Tensor | None
+    """Additive, `[batch or 1, 1, groups * rows, keys]`; None: causal, nothing cached."""
     flags: Tensor | None
 
 
@@ -67,7 +70,7 @@ class Qwen2Attention(nn.Module):
         batch, count, _ = x.shape
         groups, size = self.config.query_groups, self.config.head_dim
 
-        def heads(linear: nn.Linear, name: str) -> Tensor:
+        def heads(linear: nn.Module, name: str) -> Tensor:
             flat = _project(linear, x, name, rows, adapter)
             return flat.view(batch, count, -1, size).transpose(1, 2)
 
@@ -77,11 +80,8 @@ class Qwen2Attention(nn.Module):
         seen = (keys, values)
         if past is not None:
             seen = (torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2))
-        folded = queries.reshape(batch, -1, groups * count, size)
-        mixed = functional.scaled_dot_product_attention(
-            folded, seen[0], seen[1], attn_mask=rows.bias
-        )
-        mixed = mixed.reshape(batch, -1, count, size).transpose(1, 2).reshape(batch, count, -1)
+        mixed = _attend(queries, *seen, rows.bias, groups)
+        mixed = mixed.transpose(1, 2).reshape(batch, count, -1)
         return _project(self.o_proj, mixed, "o_proj", rows, adapter), (keys, values)
 
 
@@ -113,10 +113,8 @@ class Qwen2Layer(nn.Module):
     def forward(
         self, x: Tensor, rows: _Rows, past: KeyValues | None, adapter: AdapterLayer | None
     ) -> tuple[Tensor, KeyValues]:
-        dtype = self.self_attn.q_proj.weight.dtype
-        mixed, keys_values = self.self_attn(
-            self.input_layernorm(x).to(dtype), rows, past, adapter
-        )
+        dtype = rows.dtype
+        mixed, keys_values = self.self_attn(self.input_layernorm(x).to(dtype), rows, past, adapter)
         x = x + mixed.float()
         x = x + self.mlp(self.post_attention_layernorm(x).to(dtype), rows, adapter).float()
         return x, keys_values
@@ -161,7 +159,8 @@ class Qwen2Model(nn.Module):
 
     def embed(self, ids: Tensor) -> Tensor:
         """Ids `[...]` to embeddings `[..., hidden]`."""
-        return self.embed_tokens(ids)
+        embedded: Tensor = self.embed_tokens(ids)
+        return embedded
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits `[..., vocab]`, fp32, of the rows `[..., hidden]` that the caller chose."""
@@ -190,14 +189,16 @@ class Qwen2Model(nn.Module):
             adapter_rows: bool `[batch, tokens]`, the rows that the adapter acts on; None means all.
         """
         x = self.embed(inputs) if inputs.dim() == 2 else inputs  # noqa: PLR2004 - ids
-        dtype = self.layers[0].self_attn.q_proj.weight.dtype
+        dtype = self.embed_tokens.weight.dtype
         length = past[0][0].shape[2] if past else 0
-        if mask is None:
+        if mask is None and length:
             mask = _causal(x.shape[1], length, x.device)
         cos, sin = _angles(positions, self.config)
         flags = None if adapter_rows is None else adapter_rows.unsqueeze(-1).to(dtype)
-        bias = _additive(mask, dtype).repeat(1, 1, self.config.query_groups, 1)
-        rows = _Rows(cos=cos, sin=sin, bias=bias, flags=flags)
+        bias = None
+        if mask is not None:
+            bias = _additive(mask, dtype).repeat(1, 1, self.config.query_groups, 1)
+        rows = _Rows(dtype=dtype, cos=cos, sin=sin, bias=bias, flags=flags)
         x = x.float()
         new = []
         for index, layer in enumerate(self.layers):
@@ -209,13 +210,28 @@ class Qwen2Model(nn.Module):
 
 
 def _project(
-    linear: nn.Linear, x: Tensor, name: str, rows: _Rows, adapter: AdapterLayer | None
+    linear: nn.Module, x: Tensor, name: str, rows: _Rows, adapter: AdapterLayer | None
 ) -> Tensor:
+    if adapter is not None and rows.flags is None and isinstance(linear, PackedLinear):
+        return linear.adapted(x, *adapter.parts(name))
     y: Tensor = linear(x)
     if adapter is None:
         return y
     delta = adapter.delta(name, x)
     return y + (delta if rows.flags is None else delta * rows.flags)
+
+
+def _attend(
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, groups: int
+) -> Tensor:
+    """`[batch, heads, rows, head_dim]`; the heads of a group become rows of their shared head."""
+    if bias is None:
+        keys, values = (part.repeat_interleave(groups, dim=1) for part in (keys, values))
+        return functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+    batch, _, count, size = queries.shape
+    folded = queries.reshape(batch, -1, groups * count, size)
+    mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=bias)
+    return mixed.reshape(batch, -1, count, size)
 
 
 def _causal(count: int, past: int, device: torch.device) -> Tensor:

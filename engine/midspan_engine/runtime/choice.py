@@ -57,16 +57,15 @@ def create_runtime(
 
 
 def _best() -> RuntimeName:
-    if _has_cuda() or importlib.util.find_spec("openvino") is None:
-        return "torch"
-    return "openvino"
+    only_torch = _is_installed("torch") and not _is_installed("openvino")
+    return "torch" if only_torch or _has_cuda() else "openvino"
 
 
 def _has_cuda() -> bool:
     # Asking torch costs a second and 200 MB, so a machine without a device is not asked.
     if not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
         return False
-    if importlib.util.find_spec("torch") is None:
+    if not _is_installed("torch"):
         return False
     import torch  # noqa: PLC0415  heavy
 
@@ -74,5 +73,10 @@ def _has_cuda() -> bool:
 
 
 def _require(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[engine]'")
+    if not _is_installed(package):
+        extra = "torch" if package == "torch" else "engine"
+        raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[{extra}]'")
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

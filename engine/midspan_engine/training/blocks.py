@@ -40,11 +40,25 @@ class BlockPlan:
     weights: np.ndarray
     """float32: weight in the loss; 0 where the predicted position is not masked."""
 
-    def attention(self, context_length: int) -> np.ndarray:
-        """Bool `[rows, context_length + rows]`: True where a row may attend."""
-        context = np.arange(context_length)[None, :] < self.seen[:, None]
-        own = self.blocks[:, None] == self.blocks[None, :]
-        return np.concatenate([context, own], axis=1)
+    def groups(self, count: int) -> np.ndarray:
+        """Row indices `[at most count, longest]`, whole blocks in order, filled with `rows`."""
+        total = len(self.inputs)
+        begins = np.flatnonzero(self.depths == 0)
+        ideal = np.linspace(0, total, count + 1)[:-1]
+        cuts = np.unique(begins[np.searchsorted(begins, ideal).clip(max=len(begins) - 1)])
+        ends = np.append(cuts[1:], total)
+        filled = np.full((len(cuts), int((ends - cuts).max())), total)
+        for index, (begin, end) in enumerate(zip(cuts, ends, strict=True)):
+            filled[index, : end - begin] = np.arange(begin, end)
+        return filled
+
+    def attention(self, groups: np.ndarray, context_length: int) -> np.ndarray:
+        """Bool `[groups, longest, context_length + longest]`: True where a row may attend."""
+        seen = np.append(self.seen, 0)[groups]
+        blocks = np.append(self.blocks, -1)[groups]
+        context = np.arange(context_length) < seen[:, :, None]
+        own = blocks[:, :, None] == blocks[:, None, :]
+        return np.concatenate([context, own], axis=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +120,10 @@ def _spread(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
         return places[:0]
     if len(places) <= count:
         return places
-    return places[((np.arange(count) + rng.random()) * (len(places) / count)).astype(int)]
+    chosen: np.ndarray = places[
+        ((np.arange(count) + rng.random()) * (len(places) / count)).astype(int)
+    ]
+    return chosen
 
 
 def _lay(

@@ -196,6 +196,6 @@ class _Builder:
             tokens=np.concatenate(pieces) if pieces else np.empty(0, np.uint32),
             starts=ends,
             digests=np.array(digests, dtype=np.uint8).reshape(-1, 32),
-            signatures=np.array([s for _, s in known], np.uint64).reshape(-1, PERMUTATIONS),
+            signatures=np.array([s for _, s in known], np.uint32).reshape(-1, PERMUTATIONS),
             languages=np.array(languages, dtype=np.str_),
         )

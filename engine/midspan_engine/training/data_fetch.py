@@ -75,9 +75,7 @@ def fetch(wanted: Wanted, cache: Path) -> Fetched:
     except (tarfile.TarError, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise FetchError(f"{wanted.name}: {archive.name} cannot be read: {error}") from error
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    return Fetched(
-        wanted=wanted, archive=archive, version=version, licence=licence, sha256=digest
-    )
+    return Fetched(wanted=wanted, archive=archive, version=version, licence=licence, sha256=digest)
 
 
 def source_texts(fetched: Fetched, suffixes: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -146,14 +144,16 @@ def _members(archive: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, byt
 
 def _deb_members(archive: Path, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes]]:
     command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as bundle:
-            for member in bundle:
-                stream = bundle.extractfile(member) if member.isfile() else None
-                name = member.name
-                wanted = name[name.rfind(".") :].lower() in suffixes or name.endswith("/copyright")
-                if stream and wanted and member.size <= _LARGEST_FILE:
-                    yield name, stream.read()
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as bundle,
+    ):
+        for member in bundle:
+            stream = bundle.extractfile(member) if member.isfile() else None
+            name = member.name
+            wanted = name[name.rfind(".") :].lower() in suffixes or name.endswith("/copyright")
+            if stream and wanted and member.size <= _LARGEST_FILE:
+                yield name, stream.read()
 
 
 def _describe(wanted: Wanted, archive: Path) -> tuple[str, str]:
@@ -195,6 +195,5 @@ def _describe_deb(archive: Path) -> tuple[str, str]:
     for name, data in _deb_members(archive, frozenset()):
         if name.endswith("/copyright"):
             found = re.findall(r"^License: *(\S.*)$", data.decode("utf-8", "replace"), re.MULTILINE)
-            own = [text for text in found[:1]]
-            return version, own[0] if own else ""
+            return version, next(iter(found), "")
     return version, ""

@@ -33,6 +33,7 @@ LANGUAGES = {
     ".java": "java",
 }
 PERMUTATIONS = 64
+_SCHEME = "affine32"
 _NEAR = 0.7
 _SHINGLE = 6
 _NGRAM = 12
@@ -108,18 +109,18 @@ class Deduplicator:
         digest = hashlib.sha256(" ".join(words).encode()).digest()
         if digest in self._exact:
             return None
-        sketch = MinHash(num_perm=PERMUTATIONS)
+        sketch = MinHash(num_perm=PERMUTATIONS, scheme=_SCHEME)
         shingles = {" ".join(words[i : i + _SHINGLE]) for i in range(0, len(words), 2)}
         sketch.update_batch([shingle.encode() for shingle in shingles])
         if self._near.query(sketch):
             return None
         self._exact.add(digest)
         self._near.insert(digest, sketch)
-        return digest, np.asarray(sketch.hashvalues, dtype=np.uint64)
+        return digest, np.asarray(sketch.hashvalues, dtype=np.uint32)
 
 
 def _from_values(signature: np.ndarray) -> MinHash:
-    return MinHash(num_perm=PERMUTATIONS, hashvalues=signature)
+    return MinHash(num_perm=PERMUTATIONS, hashvalues=signature, scheme=_SCHEME)
 
 
 def _ngrams(text: str) -> Iterable[int]:
@@ -130,10 +131,8 @@ def _ngrams(text: str) -> Iterable[int]:
 
 def _programs(files: Iterable[Path]) -> Iterable[str]:
     for path in files:
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
-            for line in lines:
-                raw = json.loads(line)
-                yield "".join(
-                    raw.get(key, "") for key in ("prompt", "canonical_solution", "suffix")
-                )
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+        for line in text.splitlines():
+            raw = json.loads(line)
+            yield "".join(raw.get(key, "") for key in ("prompt", "canonical_solution", "suffix"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Shard:
     digests: np.ndarray
     """uint8 `[files, 32]`, for exact duplicates."""
     signatures: np.ndarray
-    """uint64 `[files, 64]`, for near duplicates."""
+    """uint32 `[files, 64]`, for near duplicates."""
     languages: np.ndarray
     """str `[files]`."""
 
@@ -60,7 +61,9 @@ def read_shard(path: Path) -> Shard:
         with np.load(path) as raw:
             return Shard(**{name: raw[name] for name in Shard.__dataclass_fields__})
     except (OSError, ValueError, KeyError) as error:
-        raise ShardError(f"{path} is damaged ({error}): remove it and run `midspan train data`") from error
+        raise ShardError(
+            f"{path} is damaged ({error}): remove it and run `midspan train data`"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,4 +99,4 @@ class Corpus:
 
 
 def _pieces(tokens: np.ndarray, starts: np.ndarray) -> Sequence[np.ndarray]:
-    return [tokens[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [tokens[a:b] for a, b in itertools.pairwise(starts)]

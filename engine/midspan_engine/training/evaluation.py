@@ -25,13 +25,16 @@ _BLOCK = 8
 _STARTS = 6
 _BINS = 10
 _GREEDY_TOKENS = 24
+_FIRST_MARKER = 151_643  # of the Qwen2 family: <|endoftext|>
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Figures of one evaluation. Position 0 is what the frozen pass predicts anyway; position i is
-    read from the i-th mask. With position 0 known a draft is the same block one token later, so
-    its first mask is position 2 there."""
+    """Figures of one evaluation.
+
+    Position 0 is what the frozen pass predicts anyway; position i is read from the i-th mask. With
+    position 0 known a draft is the same block one token later: its first mask is position 2 there.
+    """
 
     positions: list[float]
     """All masked: share right at positions 1, 2, … against the file."""
@@ -74,7 +77,9 @@ def evaluate(
         hit = _grid(plan, top == plan.targets, starts)
         # EOS that only fills the block is no achievement and is not counted.
         hits.append(np.where(_grid(plan, _counted(plan, end), starts) > 0, hit, np.nan))
-        agrees.append(np.where(_grid(plan, base >= 0, starts) > 0, _grid(plan, top == base, starts), np.nan))
+        agrees.append(
+            np.where(_grid(plan, base >= 0, starts) > 0, _grid(plan, top == base, starts), np.nan)
+        )
         confidence.append(np.stack([sure, top == plan.targets])[:, real])
     all_hits = np.concatenate(hits)
     greedy_runs = [_greedy_hits(objective, adapter, context, end) for context in greedy]
@@ -102,7 +107,7 @@ def continue_greedily(model: Qwen2Model, context: Context, count: int) -> Contex
     past = list(output.keys_values)
     for _ in range(count):
         token = int(model.head(output.hidden[:, -1]).argmax())
-        if token >= 151_643:  # the markers of the Qwen2 family
+        if token >= _FIRST_MARKER:
             break
         ids.append(token)
         output = model(
@@ -122,9 +127,7 @@ def continue_greedily(model: Qwen2Model, context: Context, count: int) -> Contex
     )
 
 
-def greedy_set(
-    model: Qwen2Model, contexts: Sequence[Context], cache: Path
-) -> list[Context]:
+def greedy_set(model: Qwen2Model, contexts: Sequence[Context], cache: Path) -> list[Context]:
     """Greedy continuations of the contexts, made once and kept in `cache`."""
     if cache.is_file():
         raw = json.loads(cache.read_text(encoding="utf-8"))
@@ -156,9 +159,7 @@ def _predict(
     return top.cpu().numpy(), sure.cpu().numpy(), base
 
 
-def _greedy_hits(
-    objective: Objective, adapter: Adapter, context: Context, end: int
-) -> np.ndarray:
+def _greedy_hits(objective: Objective, adapter: Adapter, context: Context, end: int) -> np.ndarray:
     """`[starts, 8]` for every known token of the continuation; NaN past its end."""
     starts = np.arange(context.middle_start - 1, len(context.ids) - 2)
     plan = all_masked(context, end, _BLOCK, starts)

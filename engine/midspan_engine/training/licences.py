@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 _PERMISSIVE = {
-    "0bsd", "apache", "blueoak", "bsd", "bsl", "cc0", "hpnd", "isc", "mit", "psf", "python",
-    "unlicense", "zlib", "zpl",
+    "0bsd", "apache", "blueoak", "bsd", "bsl", "cc0", "expat", "hpnd", "isc", "mit", "psf",
+    "python", "unlicense", "zlib", "zpl",
 }  # fmt: skip
 _REFUSED = re.compile(
     r"\b(a?gpl|lgpl|gnu|mpl|mozilla|epl|eclipse|cddl|eupl|proprietary|commercial|sspl|"
@@ -23,7 +23,7 @@ def is_permissive(licence: str) -> bool:
         licence: an SPDX expression, a trove classifier or the free text packages carry.
     """
     text = licence.replace("License ::", " ").replace("OSI Approved", " ")
-    return any(_all_permissive(branch) for branch in re.split(r"\bOR\b", text))
+    return any(_all_permissive(branch) for branch in re.split(r"\b[Oo][Rr]\b", text))
 
 
 def _all_permissive(text: str) -> bool:

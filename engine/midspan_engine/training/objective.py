@@ -16,11 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from midspan_engine.training.blocks import MASKED, NO_TEACHER
+from midspan_engine.training.cut_head import SoftCrossEntropy
 
 if TYPE_CHECKING:
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.qwen2 import KeyValues, Qwen2Model
     from midspan_engine.training.blocks import BlockPlan
+
+
+_TEACHER_TOKENS = 64
+# Rows of different groups never meet in attention, which is what makes groups worth their padding.
+_GROUPS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,20 +87,20 @@ class Objective:
 
     def block_hidden(self, adapter: Adapter, state: ContextState, plan: BlockPlan) -> Tensor:
         """Final hidden states of the block rows, `[rows, hidden]`."""
-        inputs = torch.from_numpy(plan.inputs).to(self.device)
+        groups = plan.groups(_GROUPS)
+        inputs = torch.from_numpy(np.append(plan.inputs, MASKED)[groups]).to(self.device)
         masked = (inputs == MASKED).unsqueeze(-1)
         tokens = self.model.embed(inputs.clamp(min=0)).float()
         embedded = torch.where(masked, adapter.mask_embedding, tokens)
-        positions = torch.from_numpy(plan.positions).to(self.device)
-        mask = torch.from_numpy(plan.attention(len(state.hidden))).to(self.device)
-        output = self.model(
-            embedded.unsqueeze(0),
-            positions.unsqueeze(0),
-            mask=mask.unsqueeze(0),
-            past=state.keys_values,
-            adapter=adapter,
-        )
-        hidden: Tensor = output.hidden[0]
+        positions = torch.from_numpy(np.append(plan.positions, 0)[groups]).to(self.device)
+        mask = torch.from_numpy(plan.attention(groups, len(state.hidden))).to(self.device)
+        past = [
+            (keys.expand(len(groups), -1, -1, -1), values.expand(len(groups), -1, -1, -1))
+            for keys, values in state.keys_values
+        ]
+        output = self.model(embedded, positions, mask=mask, past=past, adapter=adapter)
+        flat = np.flatnonzero(groups.ravel() < len(plan.inputs))
+        hidden: Tensor = output.hidden.flatten(0, 1)[torch.from_numpy(flat).to(self.device)]
         return hidden
 
     def loss(
@@ -104,21 +110,20 @@ class Objective:
         hidden = self.block_hidden(adapter, state, plan)
         chosen = np.flatnonzero(plan.weights > 0)
         rows = torch.from_numpy(chosen).to(self.device)
-        logits = self._cut_head(hidden[rows])
         teacher, agrees = self._teacher(ids, plan, chosen, state)
         target = self.index[torch.from_numpy(plan.targets[chosen]).to(self.device)]
         weights = torch.from_numpy(plan.weights[chosen]).to(self.device)
-        log_probs = functional.log_softmax(logits, dim=-1)
-        soft = -(teacher.probabilities * log_probs).sum(dim=-1)
-        known = target >= 0
-        hard = -log_probs.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1) * known
         share = torch.where(teacher.present, self.settings.distill, 0.0)
+        hard = torch.where(target >= 0, 1 - share, 0.0).unsqueeze(1)
+        places = torch.cat([teacher.ids, target.clamp(min=0).unsqueeze(1)], dim=1)
+        masses = torch.cat([teacher.masses * share.unsqueeze(1), hard], dim=1)
         on_path = torch.where(agrees, 1.0, self.settings.off_path_weight)
         weights = weights * on_path
         first = torch.from_numpy(plan.depths[chosen] == 0).to(self.device)
-        hits = (logits.detach().argmax(dim=-1) == target) & first
+        total, best = SoftCrossEntropy.apply(hidden[rows], self.head, places, masses, weights)  # type: ignore[no-untyped-call]
+        hits = (best == target) & first
         return BlockLoss(
-            total=((share * soft + (1 - share) * hard) * weights).sum(),
+            total=total,
             weight=float(weights.sum()),
             tokens=len(chosen),
             first_hits=int(hits.sum()),
@@ -149,17 +154,18 @@ class Objective:
         agrees = missed[last] == missed[seen - 1]
         present = torch.from_numpy(wanted != NO_TEACHER).to(self.device)
         picked = torch.from_numpy(place[np.maximum(wanted, 0)]).to(self.device)
-        probabilities = functional.softmax(logits / self.settings.temperature, dim=-1)[picked]
-        teacher = _Teacher(
-            probabilities=probabilities * present.unsqueeze(-1), present=present
-        )
+        best, ids_best = (logits / self.settings.temperature).topk(_TEACHER_TOKENS, dim=-1)
+        masses = best.softmax(dim=-1)[picked] * present.unsqueeze(-1)
+        teacher = _Teacher(ids=ids_best[picked], masses=masses, present=present)
         return teacher, torch.from_numpy(agrees).to(self.device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Teacher:
-    probabilities: Tensor
-    """`[rows, kept vocabulary]`, zero where there is no teacher."""
+    ids: Tensor
+    """Most likely tokens, `[rows, 64]`, as indices into the kept vocabulary."""
+    masses: Tensor
+    """Their probabilities, renormalised, `[rows, 64]`; zero where there is no teacher."""
     present: Tensor
     """Bool `[rows]`."""
 

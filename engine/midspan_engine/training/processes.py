@@ -43,7 +43,7 @@ class Processes:
         kept = list(tensors)
         flat = torch.cat([tensor.reshape(-1) for tensor in kept])
         distributed.all_reduce(flat)
-        for tensor, part in zip(kept, flat.split([t.numel() for t in kept]), strict=True):
+        for tensor, part in zip(kept, torch.split(flat, [t.numel() for t in kept]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
     def leave(self) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
 
+from midspan_engine.models.packed_linear import can_pack, pack_linears
 from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.evaluation import greedy_set
@@ -20,6 +20,8 @@ from midspan_engine.training.trainer import Base, RunFiles, Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
     from midspan_engine.training.settings import TrainSettings
 
@@ -52,10 +54,14 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     corpus = Corpus.load(plan.data, held_out=False)
     vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size)
     held_out = _held_out(plan, settings, tokenizer)
-    greedy = greedy_set(
-        model, held_out[: settings.greedy_contexts], plan.folder / "greedy.json"
-    ) if processes.leads else []
+    greedy = (
+        greedy_set(model, held_out[: settings.greedy_contexts], plan.folder / "greedy.json")
+        if processes.leads
+        else []
+    )
     objective = Objective(model, vocabulary, settings.loss)
+    if can_pack(plan.dtype, plan.device):
+        pack_linears(model)
     if plan.compile:
         model.compile(dynamic=True)
     return Trainer(
@@ -70,9 +76,7 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     )
 
 
-def _vocabulary(
-    corpus: Corpus, folder: Path, settings: TrainSettings, size: int
-) -> np.ndarray:
+def _vocabulary(corpus: Corpus, folder: Path, settings: TrainSettings, size: int) -> np.ndarray:
     """Ids of the most frequent tokens; kept with the run, so that more data changes nothing."""
     path = folder / "vocabulary.npy"
     if path.is_file():

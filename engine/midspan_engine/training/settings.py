@@ -27,10 +27,10 @@ class TrainSettings:
     seed: int = 1
     rank: int = 32
     alpha: float = 64.0
-    contexts_per_step: int = 2
+    contexts_per_step: int = 1
     steps: int = 30_000
     learning_rate: float = 1.0e-3
-    warmup_steps: int = 60
+    warmup_steps: int = 100
     decay_share: float = 0.2
     """Of the run, over which the rate falls linearly to a twentieth."""
     clip: float = 1.0
@@ -43,7 +43,7 @@ class TrainSettings:
     spike_factor: float = 4.0
     """A gradient this many times its running mean is dropped."""
     checkpoint_every_s: float = 240.0
-    evaluate_every_s: float = 900.0
+    evaluate_every_s: float = 1_200.0
     evaluation_contexts: int = 40
     greedy_contexts: int = 24
     limits: SpanLimits = field(default_factory=SpanLimits)
@@ -75,7 +75,7 @@ def settings_from(raw: object, origin: str) -> TrainSettings:
     if isinstance(raw, dict):
         unknown = raw.keys() - TrainSettings.__dataclass_fields__.keys()
         if unknown:
-            raise SettingsError(f"{origin}: unknown key {sorted(unknown)[0]!r}")
+            raise SettingsError(f"{origin}: unknown key {min(unknown)!r}")
     try:
         return msgspec.convert(raw, TrainSettings)
     except msgspec.ValidationError as error:

@@ -39,8 +39,8 @@ class Specials:
             ValueError: the tokenizer has no fill-in-the-middle markers.
         """
         names = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|endoftext|>")
-        ids = [tokenizer.token_to_id(name) for name in names]
-        if None in ids:
+        ids = [found for name in names if (found := tokenizer.token_to_id(name)) is not None]
+        if len(ids) != len(names):
             raise ValueError("this tokenizer has no fill-in-the-middle markers")
         return cls(prefix=ids[0], suffix=ids[1], middle=ids[2], end=ids[3])
 
@@ -119,14 +119,10 @@ class SpanSampler:
         ends = len(middle) <= limits.middle
         head = [specials.prefix, *prefix, specials.suffix, *suffix, specials.middle]
         ids = np.array(head + middle[: limits.middle], dtype=np.int64)
-        return Context(
-            ids=ids, middle_start=len(head), prefix_end=1 + len(prefix), ends=ends
-        )
+        return Context(ids=ids, middle_start=len(head), prefix_end=1 + len(prefix), ends=ends)
 
 
-def cut_span(
-    text: str, rng: np.random.Generator, prefix_chars: int
-) -> tuple[str, str, str] | None:
+def cut_span(text: str, rng: np.random.Generator, prefix_chars: int) -> tuple[str, str, str] | None:
     """(prefix, middle, suffix) with the span near `prefix_chars`; None if nothing fits there."""
     lines = text.splitlines(keepends=True)
     starts = np.cumsum([0, *map(len, lines)])

@@ -141,7 +141,7 @@ class Trainer:
             if now - saved > self.settings.checkpoint_every_s:
                 self.save()
                 saved = now
-            if now - evaluated > self.settings.evaluate_every_s or self.state.step == 1:
+            if now - evaluated > self.settings.evaluate_every_s:
                 self.evaluate()
                 evaluated = time.monotonic()
         progress.close()
@@ -191,7 +191,13 @@ class Trainer:
             part.total.backward()  # type: ignore[no-untyped-call]
             self._spend("backward", mark)
             sums += torch.tensor(
-                [float(part.total), part.weight, part.tokens, part.first_hits, part.first_rows]
+                [
+                    float(part.total.detach()),
+                    part.weight,
+                    part.tokens,
+                    part.first_hits,
+                    part.first_rows,
+                ]
             )
         for parameter in self.parameters:
             if parameter.grad is None:
@@ -200,7 +206,7 @@ class Trainer:
         self.processes.add_up([*gradients])
         self.processes.add_up([sums])
         for gradient in gradients:
-            gradient /= max(float(sums[1]), 1e-6)
+            gradient.div_(max(float(sums[1]), 1e-6))
         return sums
 
     def save(self) -> None:

@@ -1,0 +1,145 @@
+"""`midspan train`: build the training data, train the diffusion adapter, export it."""
+
+from __future__ import annotations
+
+import calendar
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midspan_engine import weights
+from midspan_engine.protocol import MidspanError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from midspan_engine.training.run import RunPlan
+
+HELP = "build training data and train the diffusion adapter"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands and their arguments."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    data = actions.add_parser("data", help="fetch packages and write token shards")
+    data.add_argument("--packages", type=Path, help="JSON list of packages (default: ours)")
+    data.add_argument(
+        "--exclude", type=Path, action="append", default=[], help="benchmark file to keep out"
+    )
+    adapter = actions.add_parser("adapter", help="train, from the last checkpoint if there is one")
+    export = actions.add_parser("export", help="write the adapter of the last checkpoint")
+    for action in (data, adapter, export):
+        action.add_argument("--model", help="a model's name or folder (default: midspan-0.5b)")
+        action.add_argument("--data", type=Path, default=Path("train/data"))
+    for action in (adapter, export):
+        _add_run_arguments(action)
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, default=Path("train/run"), help="checkpoints and logs")
+    parser.add_argument("--export", type=Path, default=Path("train/adapter.safetensors"))
+    parser.add_argument("--config", type=Path, help="TOML settings (default: ours)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--dtype", choices=("auto", "bf16", "fp32"), default="auto", help="of the frozen weights"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="of this process (0: torch's choice)"
+    )
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
+    parser.add_argument("--until", help="stop then: 2026-01-31T18:00 in UTC; the rate falls to it")
+    parser.add_argument("--base-sha256", help="sum of the original weights, for a bare folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one subcommand."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    if args.action == "data":
+        return _data(args)
+    return _adapter(args)
+
+
+def _data(args: argparse.Namespace) -> int:
+    from midspan_engine.training import data_build  # noqa: PLC0415 - not for every command
+
+    files = weights.resolve(args.model)
+    settings = data_build.DataSettings(
+        folder=args.data, tokenizer=files.tokenizer, exclude=tuple(args.exclude)
+    )
+    packages = data_build.read_package_list(args.packages or data_build.PACKAGE_LIST)
+    records = data_build.build(settings, packages)
+    held_out = sum(record.held_out for record in records)
+    tokens = sum(record.tokens for record in records)
+    print(f"{len(records)} packages ({held_out} held out), {tokens:,} tokens in {args.data}")
+    return 0
+
+
+def _adapter(args: argparse.Namespace) -> int:
+    if args.device == "cpu":
+        from midspan_engine.training.machine import keep_memory  # noqa: PLC0415
+
+        keep_memory()
+    import torch  # noqa: PLC0415 - heavy
+
+    from midspan_engine.models.config import ModelConfigError  # noqa: PLC0415
+    from midspan_engine.training import run as training  # noqa: PLC0415
+    from midspan_engine.training.checkpoint import CheckpointError  # noqa: PLC0415
+    from midspan_engine.training.data_shards import ShardError  # noqa: PLC0415
+    from midspan_engine.training.settings import SettingsError, read_settings  # noqa: PLC0415
+    from midspan_engine.training.trainer import TrainingError  # noqa: PLC0415
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        trainer = training.prepare(_plan(args), read_settings(args.config))
+        if args.action == "export":
+            trainer.export()
+            print(args.export)
+        else:
+            trainer.run(until=_moment(args.until))
+    except (
+        CheckpointError, ModelConfigError, SettingsError, ShardError, TrainingError,
+    ) as error:  # fmt: skip
+        raise MidspanError(str(error)) from error
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> RunPlan:
+    from midspan_engine.training.machine import choose_dtype  # noqa: PLC0415
+    from midspan_engine.training.run import RunPlan  # noqa: PLC0415
+    from midspan_engine.training.trainer import Base  # noqa: PLC0415
+
+    files = weights.resolve(args.model)
+    sha256 = args.base_sha256 or files.sha256
+    if not sha256:
+        raise MidspanError(
+            f"{files.folder} does not say which weights it was made from: give --base-sha256"
+        )
+    return RunPlan(
+        model=files.folder,
+        data=args.data,
+        folder=args.run,
+        export=args.export,
+        base=Base(name=files.name, sha256=sha256),
+        device=_device(args.device),
+        dtype=choose_dtype(args.dtype, args.device),
+        compile=args.compile,
+    )
+
+
+def _device(name: str) -> str:
+    """Under `torchrun` each process takes the card of its local rank."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if name == "cuda" and local is not None else name
+
+
+def _moment(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M")))
+    except ValueError as error:
+        raise MidspanError(f"--until {text!r} is not like 2026-01-31T18:00") from error

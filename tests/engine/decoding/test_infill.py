@@ -1,0 +1,277 @@
+"""Decoding on a tiny random network: the same text whatever the guesses, the cache or company."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.decoding.span_decoder import SpanDecoder
+from midspan_engine.engine import Engine
+from midspan_engine.protocol import InfillRequest, RequestRejected
+from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from midspan_engine.protocol import Infill, Partial
+    from midspan_engine.runtime.adapter_file import AdapterArrays
+    from midspan_engine.tokenizer import Tokenizer
+
+    MakeEngine = Callable[..., Engine]
+
+GREEDY = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=False)
+PREFIX = "def load_module(name, path):\n    with open(path) as "
+SUFFIX = ":\n        return [line.rstrip() for line in handle]\n\n\nclass Reader:\n    pass\n"
+SHORT = SUFFIX[:20]
+"""Too short for its keys to be moved instead of encoded again, so nothing is approximate."""
+
+
+@pytest.fixture(scope="module")
+def make_engine(
+    tiny_folder: Path, tiny_tokenizer: Tokenizer, tiny_adapter: AdapterArrays
+) -> MakeEngine:
+    runtimes: dict[bool, OpenVinoRuntime] = {}
+
+    def make(config: DecodeConfig | None = None, *, adapter: bool = False) -> Engine:
+        if adapter not in runtimes:
+            runtimes[adapter] = OpenVinoRuntime(
+                tiny_folder,
+                cache_bytes=8 * 1024 * 1024,
+                adapter=tiny_adapter if adapter else None,
+                exact=True,
+            )
+        engine = Engine(runtimes[adapter], tiny_tokenizer, config=config)
+        # The pool is shared by the engines of this module; each starts with all of it.
+        storage = engine.runtime.pool.storage
+        engine.runtime.pool.__init__(storage, engine.runtime.pool.theta)  # type: ignore[misc]
+        return engine
+
+    return make
+
+
+def ask(prefix: str = PREFIX, suffix: str = SUFFIX, **changes: object) -> InfillRequest:
+    values: dict[str, object] = {
+        "id": 1,
+        "session": "s",
+        "prefix": prefix,
+        "suffix": suffix,
+        "language": "python",
+        "scope": "block",
+        "max_tokens": 24,
+    }
+    return InfillRequest(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def text(answer: Infill) -> str:
+    return answer.choices[0].text
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_verified_equals_greedy_whatever_the_guesses(
+    make_engine: MakeEngine, adapter: bool, data: st.DataObject
+) -> None:
+    """Speculation changes the number of passes, never the tokens (Leviathan et al. 2023)."""
+    cut = data.draw(st.integers(1, len(PREFIX)), label="cursor")
+    request = ask(PREFIX[:cut], draft=data.draw(st.sampled_from(["", "return path", "x" * 40])))
+    expected = make_engine(GREEDY).infill(request)
+    engine = make_engine(adapter=adapter)
+    original = SpanDecoder.propose
+
+    def meddle(self: SpanDecoder, *, most: int, look_ahead: bool) -> None:
+        original(self, most=most, look_ahead=look_ahead)
+        if not self.pending and data.draw(st.booleans(), label="meddle"):
+            guesses = data.draw(st.lists(st.integers(0, 350), max_size=most), label="guesses")
+            self.canvas.guesses = tuple(guesses)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SpanDecoder, "propose", meddle)
+        answer = engine.infill(request)
+    assert text(answer) == text(expected)
+    assert answer.choices[0].finish == expected.choices[0].finish
+    assert answer.choices[0].mean_logprob == pytest.approx(
+        expected.choices[0].mean_logprob, abs=1e-3
+    )
+
+
+def test_the_last_answer_is_the_first_guess_of_the_next(make_engine: MakeEngine) -> None:
+    engine = make_engine(DecodeConfig(probe_suffix=False))
+    plain = engine.infill(ask())
+    drafted = engine.infill(ask())
+    assert text(drafted) == text(plain)
+    assert drafted.stats.passes < plain.stats.passes / 2
+    assert drafted.stats.accepted > 0
+
+
+def test_pure_diffusion_fills_the_span_with_few_passes(make_engine: MakeEngine) -> None:
+    config = DecodeConfig(draft_threshold=0.01, probe_suffix=False)
+    answer = make_engine(config, adapter=True).infill(ask(effort="draft"))
+    assert answer.stats.tokens >= 8
+    assert answer.stats.passes < answer.stats.tokens
+
+
+def test_a_warm_session_answers_like_a_fresh_one(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    for end in range(30, len(PREFIX), 5):
+        warm = engine.infill(ask(PREFIX[:end], SHORT))
+        fresh = make_engine().infill(ask(PREFIX[:end], SHORT))
+        assert text(warm) == text(fresh)
+    assert warm.stats.cached_tokens > 0
+
+
+def test_a_typed_token_encodes_only_what_changed(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    engine.infill(ask(PREFIX))
+    again = engine.infill(ask(PREFIX + "handle\n    "))
+    encoded = again.stats.prompt_tokens - again.stats.cached_tokens
+    assert encoded < again.stats.prompt_tokens / 2
+
+
+def test_requests_that_share_passes_answer_as_if_alone(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    requests = [
+        ask(PREFIX[: 20 + 7 * index], id=index, session=f"s{index}", n=1 + index % 3)
+        for index in range(4)
+    ]
+    answers: dict[int, Infill] = {}
+
+    def keep(answer: Infill | Partial | RequestRejected) -> None:
+        assert not isinstance(answer, RequestRejected)
+        answers[answer.id] = answer  # type: ignore[assignment]
+
+    for request in requests:
+        engine.submit(request.id, request, keep)
+    while engine.step():
+        pass
+    for request in requests:
+        alone = make_engine().infill(request)
+        shared = answers[request.id]
+        assert [c.text for c in shared.choices] == [c.text for c in alone.choices]
+
+
+def test_alternatives_differ_and_begin_with_the_greedy_one(make_engine: MakeEngine) -> None:
+    answer = make_engine().infill(ask(n=4))
+    texts = [choice.text for choice in answer.choices]
+    assert len(set(texts)) == len(texts) > 1
+    assert texts[0] == text(make_engine(GREEDY).infill(ask()))
+
+
+def test_blocks_come_back_after_every_kind_of_end(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    free = engine.runtime.pool.free_blocks
+    engine.infill(ask(n=4))
+    engine.submit(7, ask(id=7, n=3), lambda _answer: None)
+    for _ in range(3):
+        engine.step()
+    engine.cancel(7)
+    engine.sessions.forget("")
+    assert engine.runtime.pool.free_blocks == free
+
+
+def test_a_cancel_leaves_a_session_that_still_answers_right(make_engine: MakeEngine) -> None:
+    config = DecodeConfig(chunk=16)
+    for steps in range(6):
+        engine = make_engine(config)
+        engine.infill(ask(PREFIX[:25], SHORT))
+        engine.submit(2, ask(PREFIX, SHORT, id=2), lambda _answer: None)
+        for _ in range(steps):
+            engine.step()
+        engine.cancel(2)
+        assert text(engine.infill(ask(PREFIX[:40], SHORT))) == text(
+            make_engine(config).infill(ask(PREFIX[:40], SHORT))
+        )
+
+
+def test_a_newer_request_of_a_session_ends_the_older_one(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    answers: list[Infill] = []
+    engine.submit(1, ask(id=1), answers.append)  # type: ignore[arg-type]
+    engine.step()
+    engine.submit(2, ask(id=2), answers.append)  # type: ignore[arg-type]
+    while engine.step():
+        pass
+    assert [(a.id, bool(a.choices)) for a in answers] == [(1, False), (2, True)]
+
+
+def test_a_budget_returns_the_best_so_far(make_engine: MakeEngine) -> None:
+    answer = make_engine().infill(ask(budget_ms=1, max_tokens=200))
+    assert answer.choices[0].finish == "budget"
+    assert answer.stats.passes == 1
+
+
+@pytest.mark.parametrize("end", range(len(PREFIX) - 12, len(PREFIX)))
+def test_a_cursor_inside_a_token_continues_the_typed_text(
+    make_engine: MakeEngine, tiny_tokenizer: Tokenizer, end: int
+) -> None:
+    """The answer follows the cursor: what was taken back to the token boundary is not repeated."""
+    ids, pending = tiny_tokenizer.heal(PREFIX[:end])
+    answer = make_engine().infill(ask(PREFIX[:end]))
+    assert tiny_tokenizer.decode(ids) + pending.decode() == PREFIX[:end]
+    assert answer.choices[0].finish in {"eos", "block", "length"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n": 0}, "n must be 1 to 8"),
+        ({"max_tokens": 0}, "max_tokens must be 1 to 512"),
+        ({"budget_ms": -5}, "budget_ms must be positive"),
+        ({"block_indent": -1}, "block_indent must not be negative"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(
+    make_engine: MakeEngine, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(RequestRejected, match=message):
+        make_engine().infill(ask(**changes))
+
+
+def test_a_full_queue_refuses_and_serves_on(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    engine._most_waiting = 2
+    answers: list[object] = []
+    for index in range(3):
+        engine.submit(index, ask(id=index, session=f"s{index}"), answers.append)
+    assert isinstance(answers[0], RequestRejected)
+    assert answers[0].code == "queue_full"
+    while engine.step():
+        pass
+    assert len(answers) == 3
+
+
+def test_idle_sessions_make_room_for_new_ones(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    capacity = engine.runtime.pool.capacity
+    for index in range(capacity):
+        engine.infill(ask(session=f"s{index}", max_tokens=2))
+    assert 0 < len(engine.sessions) < capacity
+
+
+def test_a_context_beyond_the_limit_is_cut_not_refused(make_engine: MakeEngine) -> None:
+    config = DecodeConfig(context_limit=128)
+    answer = make_engine(config).infill(ask("x = 1\n" * 2000, "y = 2\n" * 2000))
+    assert answer.stats.prompt_tokens <= 128
+    assert answer.choices
+
+
+def test_marks_in_source_text_are_only_text(make_engine: MakeEngine) -> None:
+    prefix = 'TOKEN = "<|fim_middle|><|endoftext|>"\nx = '
+    assert make_engine().infill(ask(prefix)).choices
+
+
+def test_a_stream_grows_to_the_final_text(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    seen: list[str] = []
+    engine.submit(1, ask(stream=True), lambda a: seen.append(getattr(a, "text", "")))
+    while engine.step():
+        pass
+    final = text(engine.infill(ask()))
+    parts = seen[:-1]
+    assert parts
+    assert all(final.startswith(part) for part in parts)

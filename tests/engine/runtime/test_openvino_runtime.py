@@ -1,0 +1,216 @@
+"""The compiled graph computes what the torch reference computes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from midspan_engine.models.adapter import Adapter
+from midspan_engine.models.config import Qwen2Config
+from midspan_engine.runtime.blocks import CachedSequence
+from midspan_engine.runtime.openvino_runtime import QUANTISED, OpenVinoRuntime
+from midspan_engine.runtime.quantised import quantise, read_quantised
+from midspan_engine.runtime.rows import RowGroup
+from midspan_engine.runtime.torch_runtime import TorchRuntime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from midspan_engine.runtime.adapter_file import AdapterArrays
+    from midspan_engine.runtime.rows import RowScores, Runtime
+
+CACHE = 4 * 1024 * 1024
+IDS = [int(i) for i in np.random.default_rng(3).integers(0, 300, 90)]
+
+
+@pytest.fixture(scope="module")
+def exact(tiny_folder: Path, tiny_adapter: AdapterArrays) -> OpenVinoRuntime:
+    return OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, adapter=tiny_adapter, exact=True)
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_folder: Path) -> TorchRuntime:
+    return TorchRuntime(tiny_folder, cache_bytes=CACHE)
+
+
+def new_sequence(runtime: Runtime, length: int) -> CachedSequence:
+    sequence = CachedSequence()
+    runtime.pool.reserve(sequence, length)
+    return sequence
+
+
+def run(runtime: Runtime, cuts: list[int], wanted: int = 3) -> RowScores:
+    """Encode `IDS` in pieces that end at `cuts`; scores of the last rows."""
+    sequence = new_sequence(runtime, len(IDS))
+    start = 0
+    for end in cuts:
+        piece = IDS[start:end]
+        rows = range(max(0, len(piece) - wanted), len(piece))
+        scores = runtime.forward([RowGroup.causal(sequence, start, piece, rows)])[0]
+        start = end
+    return scores
+
+
+def assert_close(first: RowScores, second: RowScores, tolerance: float = 2e-4) -> None:
+    np.testing.assert_allclose(first.logits, second.logits, atol=tolerance, rtol=tolerance)
+    np.testing.assert_array_equal(first.top_ids[:, 0], second.top_ids[:, 0])
+    np.testing.assert_allclose(first.log_normaliser, second.log_normaliser, atol=tolerance)
+
+
+def test_logits_equal_the_torch_reference(exact: OpenVinoRuntime, reference: TorchRuntime) -> None:
+    assert_close(run(exact, [90]), run(reference, [90]))
+
+
+@pytest.mark.parametrize("cuts", [[40, 90], [1, 2, 33, 64, 65, 90], [89, 90]])
+def test_a_context_in_pieces_equals_one_pass(exact: OpenVinoRuntime, cuts: list[int]) -> None:
+    assert_close(run(exact, cuts, wanted=1), run(exact, [90], wanted=1))
+
+
+def test_sequences_that_share_a_pass_do_not_see_each_other(exact: OpenVinoRuntime) -> None:
+    first, second = new_sequence(exact, 60), new_sequence(exact, 60)
+    exact.forward([RowGroup.causal(first, 0, IDS[:20])])
+    together = exact.forward(
+        [
+            RowGroup.causal(first, 20, IDS[20:25], [4]),
+            RowGroup.causal(second, 0, IDS[30:70], [0, 39]),
+        ]
+    )
+    copies = [np.array(scores.logits) for scores in together]
+    third, fourth = new_sequence(exact, 60), new_sequence(exact, 60)
+    alone = exact.forward([RowGroup.causal(third, 0, IDS[:25], [24])])[0]
+    np.testing.assert_allclose(copies[0], alone.logits, atol=2e-4)
+    alone = exact.forward([RowGroup.causal(fourth, 0, IDS[30:70], [0, 39])])[0]
+    np.testing.assert_allclose(copies[1], alone.logits, atol=2e-4)
+
+
+def block_group(sequence: CachedSequence, ids: list[int], masks: list[int]) -> RowGroup:
+    """20 cached positions, two causal rows, then six block rows of which some are masked."""
+    kinds = np.array([False] * 2 + [True] * 6)
+    masked = np.zeros(8, np.bool_)
+    masked[masks] = True
+    return RowGroup(
+        sequence=sequence,
+        start=20,
+        ids=np.asarray(ids, np.int32),
+        masked=masked,
+        block=kinds,
+        wanted=np.arange(8, dtype=np.int32),
+    )
+
+
+def block_scores(runtime: Runtime, ids: list[int], masks: list[int]) -> RowScores:
+    sequence = new_sequence(runtime, 40)
+    runtime.forward([RowGroup.causal(sequence, 0, IDS[:20])])
+    return runtime.forward([block_group(sequence, ids, masks)])[0]
+
+
+def test_masked_rows_see_each_other_in_both_directions(exact: OpenVinoRuntime) -> None:
+    ids = IDS[20:28]
+    before = np.array(block_scores(exact, ids, [2, 3, 4, 5, 6]).logits)
+    after = np.array(block_scores(exact, [*ids[:7], ids[7] + 1], [2, 3, 4, 5, 6]).logits)
+    np.testing.assert_array_equal(before[:2], after[:2])
+    assert (np.abs(before[2:7] - after[2:7]).max(axis=1) > 1e-3).all()
+
+
+def test_causal_rows_keep_the_frozen_weights(
+    exact: OpenVinoRuntime, reference: TorchRuntime
+) -> None:
+    ids = IDS[20:28]
+    mixed = block_scores(exact, ids, [2, 3, 4, 5, 6, 7])
+    sequence = new_sequence(reference, 40)
+    reference.forward([RowGroup.causal(sequence, 0, IDS[:20])])
+    frozen = reference.forward([RowGroup.causal(sequence, 20, ids[:2], [0, 1])])[0]
+    np.testing.assert_allclose(mixed.logits[:2], frozen.logits, atol=2e-4)
+
+
+def test_a_moved_suffix_scores_like_one_encoded_in_place(exact: OpenVinoRuntime) -> None:
+    """One layer deep a moved key is exact; here the whole cache is moved, so all of it is."""
+    first = new_sequence(exact, 80)
+    exact.forward([RowGroup.causal(first, 0, IDS[:30])])
+    exact.pool.move(first, 0, 7, 30)
+    # Attention depends on distances alone, so the same tokens seven places on score the same.
+    moved = exact.forward([RowGroup.causal(first, 37, IDS[30:32], [1])])[0]
+    moved_logits = np.array(moved.logits)
+    second = new_sequence(exact, 80)
+    exact.forward([RowGroup.causal(second, 0, IDS[:30])])
+    kept = exact.forward([RowGroup.causal(second, 30, IDS[30:32], [1])])[0]
+    assert np.abs(moved_logits - kept.logits).max() > 1e-3, "positions 0 to 6 are read too"
+    exact.pool.move(first, 7, 0, 30)
+    back = exact.forward([RowGroup.causal(first, 30, IDS[30:32], [1])])[0]
+    np.testing.assert_allclose(back.logits, kept.logits, atol=1e-3)
+
+
+def test_int8_keeps_the_order_of_clear_predictions(
+    tiny_folder: Path, exact: OpenVinoRuntime
+) -> None:
+    int8 = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
+    rough, true = run(int8, [90], wanted=60), run(exact, [90], wanted=60)
+    margin = true.top_logits[:, 0] - true.top_logits[:, 1]
+    clear = margin > 0.5
+    assert clear.sum() > 20
+    assert (rough.top_ids[clear, 0] == true.top_ids[clear, 0]).mean() > 0.9
+
+
+def test_a_masked_row_without_an_adapter_is_an_error(tiny_folder: Path) -> None:
+    plain = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, exact=True)
+    sequence = new_sequence(plain, 40)
+    with pytest.raises(ValueError, match="needs an adapter"):
+        plain.forward([block_group(sequence, IDS[:8], [2, 3, 4, 5, 6, 7])])
+
+
+def test_quantising_restores_weights_within_half_a_step() -> None:
+    weight = np.random.default_rng(0).standard_normal((6, 256)).astype(np.float32)
+    values, scale = quantise(weight)
+    assert values.shape == (6, 2, 128)
+    restored = (values * scale.astype(np.float32)).reshape(6, 256)
+    step = np.repeat(scale.astype(np.float32)[:, :, 0], 128, axis=1)
+    assert (np.abs(restored - weight) <= step * 0.51).all()
+
+
+def test_a_damaged_int8_file_is_made_again(tiny_folder: Path) -> None:
+    path = tiny_folder / QUANTISED
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert read_quantised(path) is None
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
+    assert path.read_bytes() == whole
+
+
+def test_the_engine_does_not_need_torch(tiny_folder: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from midspan_engine.runtime import create_runtime\n"
+        "from midspan_engine.service import process\n"
+        f"create_runtime(Path({str(tiny_folder)!r}), name='openvino', cache_bytes=1 << 20)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_block_rows_equal_the_torch_reference_with_the_same_adapter(
+    tiny_folder: Path, exact: OpenVinoRuntime, tiny_adapter: AdapterArrays
+) -> None:
+    adapter = Adapter(Qwen2Config.from_folder(tiny_folder), rank=4, alpha=4.0)
+    state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
+    for (layer, name), (a, b) in tiny_adapter.pairs.items():
+        state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
+        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b)
+    adapter.load_state_dict(state)
+    torch_runtime = TorchRuntime(tiny_folder, cache_bytes=CACHE, adapter=adapter)
+    for masks in ([2, 3, 4, 5, 6, 7], [2, 4, 7]):
+        expected = block_scores(torch_runtime, IDS[20:28], masks)
+        assert_close(block_scores(exact, IDS[20:28], masks), expected, tolerance=2e-3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GROUP = "midspan.commands"
 _OURS = ("midspan_server", "midspan_engine", "midspan_kernels")
-_OTHER_EXTRAS = {"matplotlib": "bench", "psutil": "bench"}
+_OTHER_EXTRAS = {"matplotlib": "bench", "psutil": "bench", "torch": "torch"}
 _INTERRUPTED = 130
 
 

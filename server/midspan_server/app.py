@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from midspan_server import configuration, feedback
+from midspan_server import configuration, decode_statistics, feedback
 from midspan_server.language_server import MidspanServer
 from midspan_server.reply import Slot, completion_list, inline_list
 from midspan_server.scheduling import Want
 from midspan_server.session import Session
-from midspan_server.syntax import forget
+from midspan_server.syntax import forget, parse
 
 if TYPE_CHECKING:
     from midspan_server.documents import Documents
@@ -36,6 +36,7 @@ def create_server() -> MidspanServer:
     server.feature(types.INITIALIZE)(_initialize)
     server.feature(types.INITIALIZED)(_initialized)
     server.feature(types.SHUTDOWN)(_shutdown)
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(_did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(_did_close)
     server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)(_did_close_notebook)
     # Without the options pygls does not advertise the capability.
@@ -44,6 +45,7 @@ def create_server() -> MidspanServer:
     )
     configuration.register(server)
     feedback.register(server)
+    decode_statistics.register(server)
     return server
 
 
@@ -63,6 +65,13 @@ async def _initialized(ls: MidspanServer, _params: types.InitializedParams) -> N
 
 async def _shutdown(ls: MidspanServer, _params: None) -> None:
     await ls.session.end()
+
+
+def _did_open(ls: MidspanServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Parse now: from here on each keystroke costs a small part of it."""
+    snapshot = ls.session.documents.snapshot(params.text_document.uri)
+    if snapshot is not None and ls.session.settings.enabled_for(snapshot.language):
+        parse(snapshot)
 
 
 def _did_close(ls: MidspanServer, params: types.DidCloseTextDocumentParams) -> None:

@@ -1,10 +1,7 @@
-"""Snapshot and cursor to `InfillRequest`: what the model may read, and where it is cut.
+"""Snapshot and cursor to `InfillRequest`: what the model may read.
 
-The engine reuses the longest common start of two prompts of a session, so what it reads must not
-move while a person types. Three rules follow. The cut above the cursor stands on a grid: it
-changes once in a quarter of the budget. The end of the suffix is measured from the end of the
-file, which typing does not move. Snippets are chosen by the text above the last grid line. All of
-it is a function of the text; nothing is remembered between requests.
+All of it is a function of the texts, and none of it changes with every keystroke: a prompt that
+begins differently costs the engine its context cache, which is seconds on a laptop.
 """
 
 from __future__ import annotations
@@ -13,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midspan_engine.protocol import InfillRequest, Snippet
-
-from midspan_server.snippets import OpenDocument, choose, identifiers
+from midspan_server.excerpt import Above, above, below
+from midspan_server.snippets import OpenDocument, choose, identifiers, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ContextSettings", "OpenDocument", "build_request"]
 
+_MAX_EDITS = 2
+_LONGEST_EDIT = 200
+# A person who has just left another place may still be working on both.
+_MIN_EDIT_LETTERS = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSettings:
-    """Budgets of the prompt, in characters.
+    """Budgets of the prompt, in characters; the defaults come to about 750 tokens.
 
     Attributes:
-        prefix_chars: Text before the cursor; about a quarter more or less is read.
-        suffix_chars: Text after the cursor, likewise.
+        prefix_chars: Text before the cursor; up to a quarter more is read, and the imports and
+            headers of what was dropped.
+        suffix_chars: Text after the cursor.
         snippet_chars: All snippets together.
         snippets: Whether other open files are read at all.
         recent_edits: Whether recent edits elsewhere are read.
@@ -57,22 +60,35 @@ def build_request(
     scope: ScopeDecision,
     selected_text: str | None = None,
 ) -> InfillRequest:
-    """Build the request for a cursor at `offset`."""
-    text = snapshot.text
-    cut = _cut_above(text, offset, settings.prefix_chars)
-    end = _cut_below(text, offset, settings.suffix_chars)
-    prefix = text[cut:offset]
-    if selected_text:
-        prefix = with_selected(prefix, selected_text)
+    """Build the request for a cursor at `offset`.
+
+    Args:
+        snapshot: The document.
+        offset: The cursor, in code points.
+        request_id: Number of the request on its connection.
+        session: Whose context cache to use.
+        open_documents: Other documents that may be read; the caller leaves out forbidden ones.
+        edits: Recent edits that may be read, newest last; likewise.
+        settings: Budgets.
+        scope: What `trigger.decide` said.
+        selected_text: The item selected in the editor's popup, which will replace the word being
+            typed; the prefix ends with it.
+    """
+    part = above(snapshot, offset, settings.prefix_chars)
+    end = below(snapshot, offset, settings.suffix_chars)
+    prefix = part.head + snapshot.text[part.cut : offset]
     return InfillRequest(
         id=request_id,
         session=session,
         document_version=snapshot.version,
         language=snapshot.language,
-        path=snapshot.path.name if snapshot.path else "",
-        prefix=prefix,
-        suffix=text[offset:end],
-        snippets=_snippets(snapshot, offset, cut, open_documents, settings),
+        path=shown_path(snapshot),
+        prefix=with_selected(prefix, selected_text) if selected_text else prefix,
+        suffix=snapshot.text[offset:end],
+        snippets=(
+            *_edited(snapshot, part, end, edits, settings),
+            *_from_others(snapshot, offset, part, end, open_documents, settings),
+        ),
         scope=scope.scope,
         block_indent=scope.block_indent,
         max_tokens=scope.max_tokens,
@@ -80,23 +96,12 @@ def build_request(
     )
 
 
-def _cut_above(text: str, offset: int, budget: int) -> int:
-    step = max(1, budget // 4)
-    wanted = (offset - budget) // step * step
-    return 0 if wanted <= 0 else text.find("\n", wanted, offset) + 1
-
-
-def _cut_below(text: str, offset: int, budget: int) -> int:
-    step = max(1, budget // 4)
-    dropped = (len(text) - offset - budget) // step * step
-    if dropped <= 0:
-        return len(text)
-    end = text.rfind("\n", offset, len(text) - dropped) + 1
-    return end or len(text) - dropped
-
-
 def with_selected(prefix: str, selected: str) -> str:
-    """`prefix` as it will be once the popup's selected item has replaced the word being typed."""
+    """`prefix` as it will be once the popup's selected item has replaced the word being typed.
+
+    The item may begin before the word (`.log` for `console.lo`), so the longest start of it that
+    has been typed is looked for first.
+    """
     for length in range(min(len(prefix), len(selected)), 0, -1):
         if prefix.endswith(selected[:length]):
             return prefix[: len(prefix) - length] + selected
@@ -106,16 +111,44 @@ def with_selected(prefix: str, selected: str) -> str:
     return prefix[:word] + selected
 
 
-def _snippets(
+def _from_others(
     snapshot: DocumentSnapshot,
     offset: int,
-    cut: int,
+    part: Above,
+    end: int,
     open_documents: Sequence[OpenDocument],
     settings: ContextSettings,
 ) -> tuple[Snippet, ...]:
+    """Snippets for the text above the anchor and below the cursor.
+
+    The line being typed is no part of the question: the answer would change with every word.
+    """
     others = [document for document in open_documents if document.snapshot.uri != snapshot.uri]
     if not settings.snippets or not others or settings.snippet_chars <= 0:
         return ()
-    step = max(1, settings.prefix_chars // 4)
-    query = identifiers(snapshot.text[cut : max(cut, offset // step * step)])
+    query = identifiers(snapshot.text[part.cut : max(part.cut, part.anchor)])
+    query.update(identifiers(snapshot.text[offset:end]))
     return choose(query, others, settings.snippet_chars)
+
+
+def _edited(
+    snapshot: DocumentSnapshot,
+    part: Above,
+    end: int,
+    edits: Sequence[RecentEdit],
+    settings: ContextSettings,
+) -> tuple[Snippet, ...]:
+    """The newest edits at places that the model does not read anyway, newest last."""
+    if not settings.recent_edits:
+        return ()
+    first, last = snapshot.line_of(part.cut), snapshot.line_of(end)
+    chosen = []
+    for edit in reversed(edits):
+        is_read = edit.uri == snapshot.uri and first <= edit.line <= last
+        letters = sum(map(str.isalnum, edit.after))
+        if not is_read and letters >= _MIN_EDIT_LETTERS and len(edit.after) <= _LONGEST_EDIT:
+            name = "/".join(edit.path.parts[-2:]) if edit.path else edit.uri.rsplit("/", 1)[-1]
+            chosen.append(Snippet(path=name, text=edit.after))
+        if len(chosen) == _MAX_EDITS:
+            break
+    return tuple(reversed(chosen))

@@ -13,7 +13,6 @@ from midspan_engine.protocol import (
     MidspanError,
     ProtocolMismatch,
 )
-
 from midspan_server.engine_connection import EngineConnection, open_connection
 from midspan_server.status import State, Status
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.protocol import EngineState, Infill, InfillRequest
-
     from midspan_server.engine_launcher import EngineLauncher
 
 _log = logging.getLogger(__name__)

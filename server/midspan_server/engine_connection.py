@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from midspan_engine.protocol import (
     PROTOCOL_VERSION,
     Cancel,
@@ -26,7 +27,6 @@ from midspan_engine.protocol import (
     encode,
     frame_length,
 )
-
 from midspan_server.engine_socket import check_folder, check_peer
 
 if TYPE_CHECKING:

@@ -80,11 +80,10 @@ class EngineLauncher:
         return f"the engine ended with code {code}: {_last_line_of_log()}"
 
     def _own_command(self) -> tuple[str, ...]:
-        missing = [name for name in ("torch", "tokenizers") if not importlib.util.find_spec(name)]
-        if missing:
+        # The runtimes, OpenVINO and torch, are looked for by the engine: either will do.
+        if not importlib.util.find_spec("tokenizers"):
             raise EngineUnavailable(
-                f"the engine's packages are not installed ({', '.join(missing)}): "
-                "run `pip install 'midspan[engine]'`"
+                "the engine's packages are not installed: run `pip install 'midspan[engine]'`"
             )
         idle = ("--idle-minutes", str(self._idle_minutes)) if self._idle_minutes else ()
         return (sys.executable, "-m", "midspan_engine", *idle)

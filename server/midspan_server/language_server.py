@@ -7,10 +7,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
-from midspan_engine import __version__
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
+
+from midspan_engine import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

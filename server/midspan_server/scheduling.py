@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from midspan_server.snapshot import DocumentSnapshot
 
-ORPHAN_GRACE_MS = 40
+ORPHAN_GRACE_MS = 60
 # Typing at full speed has gaps of 60 to 110 ms; anything quicker is a burst (a repeated key, an
 # editor that reports one input as two changes), and what stands before its end is not worth a pass.
 _BURST_GAP_MS = 50

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+
 from midspan_engine.protocol import (
     EngineUnavailable,
     MidspanError,
@@ -15,8 +16,8 @@ from midspan_engine.protocol import (
     socket_path,
     state_directory,
 )
-
 from midspan_server.counters import Counters, Offer
+from midspan_server.decode_statistics import DecodeStatistics
 from midspan_server.documents import Documents
 from midspan_server.engine_client import EngineClient
 from midspan_server.engine_launcher import EngineLauncher
@@ -43,6 +44,7 @@ class Session:
         self.capabilities = params.capabilities
         self.settings = Settings()
         self.counters = Counters(state_directory())
+        self.statistics = DecodeStatistics()
         self.status = StatusReporter(server)
         self._reading = ReadingRules(IgnoreRules(()))
         self._said: set[str] = set()
@@ -103,6 +105,7 @@ class Session:
             self.status.off_here(suggested.reason)
             return ()
         self.status.on_here()
+        self.statistics.note(suggested.suggestions)
         self._count(suggested, want, 1000 * (time.monotonic() - asked_at))
         return suggested.suggestions
 

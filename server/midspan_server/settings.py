@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-from midspan_engine.protocol import Effort  # noqa: TC002  msgspec reads it at run time
+
+from midspan_engine.protocol import Effort  # noqa: TC001  msgspec reads it at run time
 
 DEFAULT_THRESHOLD = 0.3
 
@@ -61,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         enabled: Off means that nothing is read and nothing is asked.
-        languages: Switch for each LSP language identifier; those not named are on.
+        languages: Switch for each LSP language identifier; "*" is for those not named, else on.
         exclude: Globs of files that get no suggestions and are never read into a context.
         comments: Whether to complete inside comments.
         strings: Whether to complete inside strings.
@@ -91,7 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def enabled_for(self, language: str) -> bool:
         """Return whether documents of `language` get suggestions."""
-        return self.enabled and self.languages.get(language, True)
+        others = self.languages.get("*", True)
+        return self.enabled and self.languages.get(language, others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

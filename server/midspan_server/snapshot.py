@@ -126,7 +126,7 @@ class DocumentSnapshot:
         kept = bisect_right(starts, start)
         behind = bisect_right(starts, end)
         inner = [start + match.end() for match in _LINE_END.finditer(text)]
-        return [*starts[:kept], *inner, *(at + moved for at in starts[behind:])]
+        return [*starts[:kept], *inner, *[at + moved for at in starts[behind:]]]
 
 
 def _code_points(line: str, units: int, encoding: str) -> int:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from midspan_engine.protocol import Infill, InfillRequest
-
     from midspan_server.counters import Source
     from midspan_server.engine_client import Engine
     from midspan_server.reading import ReadingRules
@@ -179,7 +178,7 @@ class Suggester:
                 id=f"{os.getpid():x}-{answer.id:x}-{index}",
                 text=choice.text,
                 confidence=choice.confidence,
-                model_ms=answer.stats.total_ms,
+                stats=answer.stats,
             )
             for index, choice in enumerate(answer.choices)
         )

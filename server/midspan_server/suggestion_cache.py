@@ -20,6 +20,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from midspan_engine.protocol import DecodeStats
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,6 +33,7 @@ _MOST_CLOSERS = 2
 _CLOSERS = frozenset(")]}>\"'`")
 _LIMIT = 200
 _MOST_AGE_S = 300.0
+_NO_STATS = DecodeStats()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +44,14 @@ class Suggestion:
         id: Names it in the counters and in the commands that a client sends back.
         text: What to insert; its lines end in LF.
         confidence: Probability that this is what was wanted.
-        model_ms: What the engine took for it.
+        stats: What the engine did for it and for its alternatives.
         typed: How many characters of it stand in the document already.
     """
 
     id: str
     text: str
     confidence: float
-    model_ms: float = 0.0
+    stats: DecodeStats = _NO_STATS
     typed: int = 0
 
     def without(self, typed: str) -> Suggestion:

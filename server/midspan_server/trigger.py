@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.protocol import Scope
-
     from midspan_server.snapshot import DocumentSnapshot
     from midspan_server.syntax import LanguageProfile
 
@@ -183,13 +182,14 @@ def _empty_body(cursor: _Cursor) -> int | None:
     header = cursor.line if cursor.before.strip() else _line_above(cursor)
     if header is None:
         return None
-    text = cursor.before if header == cursor.line else cursor.text_of(header)
-    if not cursor.language.opener.search(_without_comment(text, cursor.language)):
-        return None
-    if zone_by_line(text, cursor.language) is not Zone.CODE:
+    is_typed = header == cursor.line
+    text = cursor.before if is_typed else cursor.text_of(header)
+    code = _without_comment(text, cursor.language)
+    opener = cursor.language.typed_opener if is_typed else cursor.language.opener
+    if not opener.search(code) or zone_by_line(code, cursor.language) is not Zone.CODE:
         return None
     indent = columns_of(leading(text))
-    if header != cursor.line and cursor.before and columns_of(cursor.before) <= indent:
+    if not is_typed and cursor.before and columns_of(cursor.before) <= indent:
         return None
     following = _next_line(cursor)
     if following is not None and columns_of(leading(cursor.text_of(following))) > indent:

@@ -84,12 +84,16 @@ def scripted_program() -> list[str]:
 
 @pytest_asyncio.fixture
 async def start_editor(environment: dict[str, str], state: Path) -> AsyncIterator[StartEditor]:
-    """Start editors with a server each; they are ended after the test."""
+    """Start editors with a server each; they are ended after the test.
+
+    The real engine, which would outlive the test, is started only where the options say so.
+    """
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(**how: Any) -> Editor:
+        async def start(*, options: dict[str, Any] | None = None, **how: Any) -> Editor:
             editor: Editor = _editor.Editor()
-            await editor.start(environment, state / "lsp.log", **how)
+            chosen = {"engine": {"autostart": False}} | (options or {})
+            await editor.start(environment, state / "lsp.log", options=chosen, **how)
             stack.push_async_callback(editor.quit)
             return editor
 

@@ -120,12 +120,14 @@ class Editor(LanguageClient):
     async def texts(self, uri: str, line: int, character: int, **how: Any) -> list[str]:
         return [str(item.insert_text) for item in await self.suggest(uri, line, character, **how)]
 
-    async def until(self, happened: Callable[[], bool]) -> None:
+    async def until(self, happened: Callable[[], bool], patience_s: float = _PATIENCE_S) -> None:
         async with self._news:
-            await asyncio.wait_for(self._news.wait_for(happened), _PATIENCE_S)
+            await asyncio.wait_for(self._news.wait_for(happened), patience_s)
 
-    async def until_state(self, state: str) -> dict[str, Any]:
-        await self.until(lambda: any(status["state"] == state for status in self.statuses))
+    async def until_state(self, state: str, patience_s: float = _PATIENCE_S) -> dict[str, Any]:
+        await self.until(
+            lambda: any(status["state"] == state for status in self.statuses), patience_s
+        )
         return next(status for status in self.statuses if status["state"] == state)
 
     def _listen(self) -> None:

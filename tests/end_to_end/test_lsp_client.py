@@ -69,6 +69,7 @@ async def test_a_client_without_ghost_text_gets_the_suggestion_in_its_popup(
     assert len(answering.requests) == 1
 
 
+@with_answers
 async def test_a_client_with_ghost_text_is_not_offered_the_popup(start_editor: StartEditor) -> None:
     editor = await start_editor()
     assert editor.capabilities.completion_provider is None
@@ -78,7 +79,8 @@ async def test_a_client_with_ghost_text_is_not_offered_the_popup(start_editor: S
 async def test_a_bad_setting_is_named_once_and_the_others_apply(
     answering: ScriptedEngine, start_editor: StartEditor
 ) -> None:
-    options = {"threshold": "high", "maxLineTokens": 9, "notKnown": 1}
+    engine = {"autostart": False}
+    options = {"threshold": "high", "maxLineTokens": 9, "notKnown": 1, "engine": engine}
     editor = await start_editor(options=options)
     editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(options))
     editor.open(URI, TEXT)

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.protocol import EngineStatus, Failure
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lsprotocol import types
-
     from tests.end_to_end.editor import Editor
     from tests.end_to_end.scripted_engine import ScriptedEngine
 
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.slow
 URI = "file:///project/area.py"
 TEXT = "def area(width, height):\n    return wid\n"
 HERE = (1, 14)
-NO_AUTOSTART = {"engine": {"autostart": False}}
 
 
 async def test_the_server_connects_before_the_first_request(
@@ -65,7 +64,7 @@ async def test_a_request_waits_while_the_model_loads_and_a_bar_shows_it(
 async def test_a_crash_costs_one_suggestion_and_the_next_request_connects_again(
     engine: ScriptedEngine, start_editor: StartEditor
 ) -> None:
-    editor = await start_editor(options=NO_AUTOSTART)
+    editor = await start_editor()
     editor.open(URI, TEXT)
     asked = asyncio.ensure_future(editor.texts(URI, *HERE))
     await engine.request()
@@ -105,7 +104,7 @@ async def test_an_engine_that_cannot_start_is_reported_with_its_last_words(
 async def test_without_autostart_the_user_is_told_how_to_start_it(
     start_editor: StartEditor,
 ) -> None:
-    editor = await start_editor(options=NO_AUTOSTART)
+    editor = await start_editor()
     editor.open(URI, TEXT)
     assert "midspan engine" in (await editor.until_state("failed"))["message"]
     assert await editor.texts(URI, *HERE) == []
@@ -120,7 +119,7 @@ async def test_another_version_of_the_engine_is_refused_with_what_to_do(
     engine: ScriptedEngine, start_editor: StartEditor
 ) -> None:
     engine.protocol = 999
-    editor = await start_editor(options=NO_AUTOSTART)
+    editor = await start_editor()
     assert "version 999" in (await editor.until_state("failed"))["message"]
 
 
@@ -151,7 +150,7 @@ async def test_a_refused_request_is_an_empty_answer(
 async def test_an_engine_that_ends_when_idle_is_no_failure(
     engine: ScriptedEngine, start_editor: StartEditor
 ) -> None:
-    editor = await start_editor(options=NO_AUTOSTART)
+    editor = await start_editor()
     await editor.until_state("ready")
     engine.be(EngineStatus(state="stopping"))
     await editor.until_state("stopped")

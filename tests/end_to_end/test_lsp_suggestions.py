@@ -12,10 +12,10 @@ from pygls.exceptions import JsonRpcRequestCancelled
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from midspan_engine.protocol import InfillRequest
-
     from tests.end_to_end.editor import Editor
     from tests.end_to_end.scripted_engine import ScriptedEngine
+
+    from midspan_engine.protocol import InfillRequest
 
     StartEditor = Callable[..., Awaitable[Editor]]
 
@@ -149,6 +149,8 @@ async def test_an_answer_for_text_that_has_changed_since_is_not_shown(
     asked = _ask(editor, *HERE)
     request = await engine.request()
     editor.insert(URI, 0, 0, "import os\n")
+    # An answer to anything shows that the change has arrived too.
+    assert await editor.texts("file:///not/open.py", 0, 0) == []
     engine.answer(request, "th * height")
     assert await asked == []
 

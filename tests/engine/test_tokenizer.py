@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from midspan_engine import weights
 from midspan_engine.tokenizer import Tokenizer, TokenizerUnusable
 from midspan_engine.weights.vocabulary import TokenKind, Vocabulary, write_tokenizer

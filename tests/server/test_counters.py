@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from midspan_server import counters as counters_module
 from midspan_server.counters import Counters, Offer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def _offer(name: str = "1") -> Offer:

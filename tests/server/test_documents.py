@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from lsprotocol import types
+
 from midspan_server.documents import Documents
-from midspan_server.snapshot import DocumentSnapshot
+
+if TYPE_CHECKING:
+    from midspan_server.snapshot import DocumentSnapshot
 
 URI = "file:///project/a%20b.py"
 

@@ -3,16 +3,17 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.protocol import EngineUnavailable
 from midspan_server import engine_launcher
 from midspan_server.engine_launcher import EngineLauncher, log_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +36,11 @@ def test_the_engine_is_told_its_socket_and_does_not_run_in_the_users_folder(
     tmp_path: Path,
 ) -> None:
     program = "import os; open(os.environ['MIDSPAN_SOCKET'] + '.seen', 'w').write(os.getcwd())"
-    _launcher(tmp_path, program).start()
-    seen = tmp_path / "engine.sock.seen"
-    _until(lambda: seen.exists() and seen.read_text())
-    assert seen.read_text() == "/"
+    launcher = _launcher(tmp_path, program)
+    launcher.start()
+    assert launcher._process is not None
+    launcher._process.wait(20)
+    assert (tmp_path / "engine.sock.seen").read_text() == "/"
 
 
 def test_a_failure_tells_the_last_words_and_where_the_rest_is(tmp_path: Path) -> None:

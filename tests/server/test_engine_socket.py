@@ -5,6 +5,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.protocol import EngineUnavailable
 from midspan_server import engine_socket
 from midspan_server.engine_socket import check_folder, check_peer

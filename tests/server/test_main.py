@@ -91,7 +91,7 @@ def test_an_error_of_ours_is_one_line_without_a_traceback(
 
 
 @pytest.mark.parametrize(
-    ("package", "extra"), [("torch.nn", "engine"), ("gguf", "engine"), ("matplotlib", "bench")]
+    ("package", "extra"), [("torch.nn", "torch"), ("gguf", "engine"), ("matplotlib", "bench")]
 )
 def test_a_missing_package_names_the_extra(
     command: types.ModuleType, capsys: pytest.CaptureFixture[str], package: str, extra: str

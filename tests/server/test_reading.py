@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from midspan_server import reading
 from midspan_server.ignore import IgnoreRules
 from midspan_server.reading import ReadingRules
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_an_unsaved_document_may_be_read_and_a_secret_may_not(tmp_path: Path) -> None:

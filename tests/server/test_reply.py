@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from lsprotocol import types
+
 from midspan_server.reply import Slot, completion_list, inline_list
 from midspan_server.snapshot import DocumentSnapshot
 from midspan_server.suggestion_cache import Suggestion

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_server import scheduling
 from midspan_server.scheduling import Scheduler, Want
 from midspan_server.snapshot import DocumentSnapshot

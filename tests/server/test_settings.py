@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from midspan_server.settings import DEFAULT_THRESHOLD, ContextSettings, Settings, decode_settings
 
 
@@ -65,3 +66,9 @@ def test_a_language_is_on_unless_it_or_everything_is_off() -> None:
     assert settings.enabled_for("python")
     assert not settings.enabled_for("go")
     assert not Settings(enabled=False).enabled_for("python")
+
+
+def test_one_switch_serves_all_languages_that_are_not_named() -> None:
+    settings = Settings(languages={"*": False, "go": True})
+    assert settings.enabled_for("go")
+    assert not settings.enabled_for("python")

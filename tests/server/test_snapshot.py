@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
+
 from midspan_server.snapshot import DocumentSnapshot
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32")

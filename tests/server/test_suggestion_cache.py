@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from midspan_server import suggestion_cache
 from midspan_server.snapshot import DocumentSnapshot
 from midspan_server.suggestion_cache import Origin, Suggestion, SuggestionCache, typed_since

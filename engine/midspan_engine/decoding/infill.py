@@ -217,7 +217,7 @@ class InfillTask:
             canvas.cells += (MASK,) * max(0, room)
 
     def _reserve(self, group: RowGroup) -> None:
-        self.sessions.reserve(self.session, group.sequence, group.start + len(group.ids))
+        self.sessions.reserve(self.session, group.sequence, group.start + len(group.ids) + 1)
 
     def _context_done(self) -> None:
         self.session.head, self.session.tail = self.prompt.head, self.prompt.tail

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from midspan_engine.training.blocks import BlockPlan, all_masked
-from midspan_engine.training.spans import Context
+from midspan_engine.training.spans import Context, read_contexts, write_contexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,6 @@ _BLOCK = 8
 _STARTS = 6
 _BINS = 10
 _GREEDY_TOKENS = 24
-_FIRST_MARKER = 151_643  # of the Qwen2 family: <|endoftext|>
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,10 @@ def evaluate(
 
 
 @torch.no_grad()
-def continue_greedily(model: Qwen2Model, context: Context, count: int) -> Context:
-    """The same prompt with the base's own greedy middle of at most `count` tokens, EOS left out."""
+def continue_greedily(
+    model: Qwen2Model, context: Context, count: int, stops: frozenset[int]
+) -> Context:
+    """The same prompt with the base's own greedy middle, up to `count` tokens or a stop."""
     device = model.embed_tokens.weight.device
     ids = context.ids[: context.middle_start].tolist()
     output = model(
@@ -107,7 +107,7 @@ def continue_greedily(model: Qwen2Model, context: Context, count: int) -> Contex
     past = list(output.keys_values)
     for _ in range(count):
         token = int(model.head(output.hidden[:, -1]).argmax())
-        if token >= _FIRST_MARKER:
+        if token in stops:
             break
         ids.append(token)
         output = model(
@@ -127,21 +127,18 @@ def continue_greedily(model: Qwen2Model, context: Context, count: int) -> Contex
     )
 
 
-def greedy_set(model: Qwen2Model, contexts: Sequence[Context], cache: Path) -> list[Context]:
+def greedy_set(
+    model: Qwen2Model, contexts: Sequence[Context], cache: Path, stops: frozenset[int]
+) -> list[Context]:
     """Greedy continuations of the contexts, made once and kept in `cache`."""
     if cache.is_file():
-        raw = json.loads(cache.read_text(encoding="utf-8"))
-        return [Context(**{**item, "ids": np.array(item["ids"], dtype=np.int64)}) for item in raw]
+        return read_contexts(cache)
     made = [
-        continue_greedily(model, context, _GREEDY_TOKENS)
+        continue_greedily(model, context, _GREEDY_TOKENS, stops)
         for context in tqdm(contexts, desc="greedy continuations", unit="context")
     ]
     made = [context for context in made if len(context.ids) - context.middle_start > _BLOCK]
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    items = [{**asdict(context), "ids": context.ids.tolist()} for context in made]
-    temporary = cache.with_suffix(".tmp")
-    temporary.write_text(json.dumps(items), encoding="utf-8")
-    temporary.replace(cache)
+    write_contexts(cache, made)
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,13 @@ from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.evaluation import greedy_set
 from midspan_engine.training.objective import Objective
 from midspan_engine.training.processes import Processes
-from midspan_engine.training.spans import Context, SpanSampler
+from midspan_engine.training.spans import (
+    Context,
+    SpanSampler,
+    Specials,
+    read_contexts,
+    write_contexts,
+)
 from midspan_engine.training.trainer import Base, RunFiles, Trainer
 
 if TYPE_CHECKING:
@@ -52,13 +57,11 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     model = Qwen2Model.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
     tokenizer = Tokenizer.from_file(str(plan.model / "tokenizer.json"))
     corpus = Corpus.load(plan.data, held_out=False)
-    vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size)
+    specials = Specials.of(tokenizer)
+    vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size, specials.end)
     held_out = _held_out(plan, settings, tokenizer)
-    greedy = (
-        greedy_set(model, held_out[: settings.greedy_contexts], plan.folder / "greedy.json")
-        if processes.leads
-        else []
-    )
+    chosen, cache = held_out[: settings.greedy_contexts], plan.folder / "greedy.json"
+    greedy = greedy_set(model, chosen, cache, specials.stops) if processes.leads else []
     objective = Objective(model, vocabulary, settings.loss)
     if can_pack(plan.dtype, plan.device):
         pack_linears(model)
@@ -76,7 +79,9 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     )
 
 
-def _vocabulary(corpus: Corpus, folder: Path, settings: TrainSettings, size: int) -> np.ndarray:
+def _vocabulary(
+    corpus: Corpus, folder: Path, settings: TrainSettings, size: int, end: int
+) -> np.ndarray:
     """Ids of the most frequent tokens; kept with the run, so that more data changes nothing."""
     path = folder / "vocabulary.npy"
     if path.is_file():
@@ -85,7 +90,7 @@ def _vocabulary(corpus: Corpus, folder: Path, settings: TrainSettings, size: int
     for files in corpus.files.values():
         for file in files:
             counts += np.bincount(file, minlength=size)
-    counts[151_643:151_646] = counts.max() + 1  # EOS and its kin are targets but never in files
+    counts[end] = counts.max() + 1  # a target, but never in a file
     kept = np.sort(np.argsort(-counts, kind="stable")[: settings.vocabulary])
     folder.mkdir(parents=True, exist_ok=True)
     np.save(path, kept)
@@ -96,8 +101,7 @@ def _held_out(plan: RunPlan, settings: TrainSettings, tokenizer: Tokenizer) -> l
     """The evaluation contexts, drawn once and kept, so that more data does not move them."""
     path = plan.folder / "held_out.json"
     if path.is_file():
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return [Context(**{**item, "ids": np.array(item["ids"], dtype=np.int64)}) for item in raw]
+        return read_contexts(path)
     sampler = SpanSampler(Corpus.load(plan.data, held_out=True), tokenizer, settings.limits)
     rng = np.random.default_rng(settings.seed)
     contexts: list[Context] = []
@@ -105,15 +109,5 @@ def _held_out(plan: RunPlan, settings: TrainSettings, tokenizer: Tokenizer) -> l
         context = sampler.draw(rng)
         if len(context.ids) - context.middle_start >= _SHORTEST_MIDDLE:
             contexts.append(context)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    items = [
-        {
-            "ids": context.ids.tolist(),
-            "middle_start": context.middle_start,
-            "prefix_end": context.prefix_end,
-            "ends": context.ends,
-        }
-        for context in contexts
-    ]
-    path.write_text(json.dumps(items), encoding="utf-8")
+    write_contexts(path, contexts)
     return contexts

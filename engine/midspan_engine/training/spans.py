@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from tokenizers import Tokenizer
 
     from midspan_engine.training.data_shards import Corpus
@@ -30,6 +34,11 @@ class Specials:
     suffix: int
     middle: int
     end: int
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """Tokens that never belong to a middle."""
+        return frozenset((self.prefix, self.suffix, self.middle, self.end))
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Specials:
@@ -57,6 +66,21 @@ class Context:
     """One past the last prefix token."""
     ends: bool
     """Whether the span ends with the last token of `ids`, so that EOS follows."""
+
+
+def write_contexts(path: Path, contexts: Sequence[Context]) -> None:
+    """Keep contexts as JSON, atomically."""
+    items = [{**asdict(context), "ids": context.ids.tolist()} for context in contexts]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(items), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_contexts(path: Path) -> list[Context]:
+    """What `write_contexts` kept."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return [Context(**{**item, "ids": np.array(item["ids"], dtype=np.int64)}) for item in raw]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

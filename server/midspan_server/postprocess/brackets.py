@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from midspan_server.postprocess.item import item_after, item_before
 from midspan_server.syntax import Zone
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from midspan_server.postprocess.place import Place
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-# An item at the left margin that is longer than this is not worth its time.
-_MAX_LINES = 400
 _STRINGS = (
     r'"""[\s\S]*?"""'
     r"|'''[\s\S]*?'''"
@@ -41,7 +39,7 @@ def cut_unbalanced_closer(text: str, place: Place) -> str:
     closers, opened = _scan(text, place)
     if not closers or place.zone is not Zone.CODE:
         return text
-    before, after = _item_before(place), _item_after(place)
+    before, after = item_before(place), item_after(place)
     if before is None or after is None:
         return text
     left_open = _scan(before, place)[1]
@@ -57,7 +55,7 @@ def cut_unbalanced_closer(text: str, place: Place) -> str:
 
 def innermost_opener(place: Place) -> str:
     """The bracket that is open at the cursor within its item; "" if none is, or nobody knows."""
-    before = _item_before(place)
+    before = item_before(place)
     return "".join(_scan(before, place)[1][-1:]) if before is not None else ""
 
 
@@ -84,41 +82,6 @@ def _tokens(comment: str, brackets: str) -> re.Pattern[str]:
     blocks = r"|/\*[\s\S]*?\*/" if comment in {"//", "/*"} else ""
     chosen = f"[{re.escape(brackets)}]" if brackets else "(?!)"
     return re.compile(rf"{_STRINGS}|{re.escape(comment)}.*{blocks}|(?P<bracket>{chosen})")
-
-
-def _item_before(place: Place) -> str | None:
-    """The text from the nearest line at the left margin up to the cursor."""
-    taken = [place.line_before]
-    if _is_margin(place.line_before, place):
-        return place.line_before
-    for line in islice(place.lines_above(), _MAX_LINES):
-        taken.append(line)
-        if _is_margin(line, place):
-            return "\n".join(reversed(taken))
-    return "\n".join(reversed(taken)) if len(taken) <= _MAX_LINES else None
-
-
-def _item_after(place: Place) -> str | None:
-    """The text from the cursor to the end of the item at the left margin.
-
-    That is before the next item, or behind the line at the margin that closes this one: closers
-    below it belong to a namespace around them.
-    """
-    taken = [place.line_after]
-    for line in islice(place.lines_below(), _MAX_LINES):
-        if _is_margin(line, place):
-            return "\n".join(taken)
-        taken.append(line)
-        if line[:1].strip() and not place.language.opener.search(line):
-            return "\n".join(taken)
-    return "\n".join(taken) if len(taken) <= _MAX_LINES else None
-
-
-def _is_margin(line: str, place: Place) -> bool:
-    """Not indented, not blank, no closer that ends the item above it, and not for a preprocessor."""
-    if not line[:1].strip() or place.language.closer.match(line):
-        return False
-    return place.language.blocks != "brace" or not line.startswith("#")
 
 
 def open_brackets(text: str, place: Place) -> Iterator[str]:

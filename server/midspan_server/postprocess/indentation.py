@@ -91,8 +91,11 @@ def _step(lines: list[str]) -> int:
 
 def _style(place: Place) -> str | None:
     """What the nearest indented line starts with; None where no line is indented."""
-    near = chain([place.line_before], _near(place))
-    return next((line[0] for line in near if line[:1] in {" ", _TAB} and line.strip()), None)
+    if place.line_before[:1] in {" ", _TAB}:
+        return place.line_before[0]
+    return next(
+        (line[0] for line in _near(place) if line[:1] in {" ", _TAB} and line.strip()), None
+    )
 
 
 def _near(place: Place) -> chain[str]:

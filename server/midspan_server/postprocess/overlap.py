@@ -26,9 +26,11 @@ def cut_rest_of_line(text: str, place: Place) -> str:
     rest = place.line_after.strip()
     if not rest:
         return text
-    line, found, others = text.partition("\n")
+    line = text.split("\n", 1)[0]
     at = _start_of(rest, line, place)
-    return text if at is None else line[:at] + (found + others if at == len(line) else "")
+    if at is None or at == len(line):
+        return text
+    return line[:at].rstrip() if place.line_after[0].isspace() else line[:at]
 
 
 def _start_of(rest: str, line: str, place: Place) -> int | None:

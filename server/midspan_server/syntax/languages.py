@@ -9,7 +9,8 @@ from typing import Literal
 BlockStyle = Literal["indent", "brace", "end", "none"]
 
 _BRACE_OPENER = re.compile(r"[{(\[]\s*$|=>\s*$")
-_COLON_OPENER = re.compile(r":\s*$")
+_HEADER = r"(?:async|class|def|if|elif|else|for|while|try|except|finally|with|match|case)\b"
+_COLON_OPENER = re.compile(rf"^\s*(?:{_HEADER}.*|[)\]}}].*):\s*$")
 _RUBY_OPENER = re.compile(
     r"^\s*(?:(?:private|public|protected)\s+)?"
     r"(?:def|class|module|if|elsif|else|unless|while|until|for|case|when|begin|rescue|ensure)\b"
@@ -18,6 +19,10 @@ _RUBY_OPENER = re.compile(
 _LUA_OPENER = re.compile(r"\b(?:then|do|else|repeat)\s*$|\bfunction\b[^()]*\([^()]*\)\s*$|[{(]\s*$")
 _SHELL_OPENER = re.compile(r"\b(?:then|do|else|in)\s*$|[{(]\s*$")
 _ANY_OPENER = re.compile(r"[{(\[:]\s*$|=>\s*$|\b(?:then|do|else|begin)\s*$")
+
+_TYPED_BRACE = re.compile(r"\{$")
+_TYPED_COLON = re.compile(rf"^\s*(?:{_HEADER}.*|[)\]}}].*):$")
+_TYPED_WORD = re.compile(r"\b(?:then|do|repeat)$|\{$")
 
 _BRACE_CLOSER = re.compile(r"\s*[)}\]]")
 _RUBY_CLOSER = re.compile(r"\s*(?:end\b|else\b|elsif\b|when\b|rescue\b|ensure\b|[)}\]])")
@@ -38,6 +43,7 @@ class LanguageProfile:
         comment_end: What ends it; "" for the line's end.
         blocks: What delimits a block.
         opener: Matches a line that opens a block.
+        typed_opener: Matches a line being typed that can only go on below; `f(` is none.
         closer: Matches a line that closes one or goes on after it (`else`).
         brackets: Those that come in pairs, outside strings and comments.
         imports: Types of the nodes that name other files.
@@ -49,6 +55,7 @@ class LanguageProfile:
     comment_end: str = ""
     blocks: BlockStyle = "none"
     opener: re.Pattern[str] = _ANY_OPENER
+    typed_opener: re.Pattern[str] = _TYPED_BRACE
     closer: re.Pattern[str] = _BRACE_CLOSER
     brackets: str = "()[]{}"
     imports: frozenset[str] = frozenset()
@@ -88,6 +95,7 @@ _SHELL = LanguageProfile(
     blocks="end",
     brackets="[]{}",  # the patterns of `case` end in a lone ")"
     opener=_SHELL_OPENER,
+    typed_opener=_TYPED_WORD,
     closer=_SHELL_CLOSER,
     definitions=frozenset({"function_definition"}),
 )
@@ -98,6 +106,7 @@ _PROFILES = {
     "python": LanguageProfile(
         blocks="indent",
         opener=_COLON_OPENER,
+        typed_opener=_TYPED_COLON,
         imports=frozenset({"import_statement", "import_from_statement", "future_import_statement"}),
         definitions=frozenset({"function_definition", "class_definition", "decorated_definition"}),
     ),
@@ -132,6 +141,7 @@ _PROFILES = {
     "ruby": LanguageProfile(
         blocks="end",
         opener=_RUBY_OPENER,
+        typed_opener=_TYPED_WORD,
         closer=_RUBY_CLOSER,
         definitions=frozenset({"class", "module", "method", "singleton_method"}),
     ),
@@ -159,6 +169,7 @@ _PROFILES = {
         comment="--",
         blocks="end",
         opener=_LUA_OPENER,
+        typed_opener=_TYPED_WORD,
         closer=_LUA_CLOSER,
         definitions=frozenset({"function_declaration", "variable_declaration"}),
         import_line=re.compile(r"\s*local\s+\w+\s*=\s*require\b"),

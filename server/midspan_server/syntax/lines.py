@@ -19,7 +19,7 @@ def zone_at(snapshot: DocumentSnapshot, offset: int, before: str) -> Zone:
     """The zone of a cursor; `before` is its line up to the cursor."""
     syntax = parse(snapshot)
     zone = Zone.CODE if syntax is None else syntax.zone(offset)
-    if zone is Zone.CODE:
+    if zone is Zone.CODE and (syntax is None or syntax.tree.root_node.has_error):
         # An unterminated string or comment is an error to the tree, and often not a node.
         return zone_by_line(before, profile(snapshot.language))
     return zone

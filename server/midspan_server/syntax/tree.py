@@ -86,14 +86,15 @@ class Syntax:
         inserted = _encode(replacement)
         data = self.data[:first] + inserted + self.data[last:]
         new_last = first + len(inserted)
+        begin = _point(self.data, first)
         tree = self.tree.copy()
         tree.edit(
             start_byte=first,
             old_end_byte=last,
             new_end_byte=new_last,
-            start_point=_point(self.data, first),
-            old_end_point=_point(self.data, last),
-            new_end_point=_point(data, new_last),
+            start_point=begin,
+            old_end_point=_moved(begin, self.data[first:last]),
+            new_end_point=_moved(begin, inserted),
         )
         text = self.text[:start] + replacement + self.text[end:]
         return Syntax(self.language, text, data, _parse(self.language, data, tree))
@@ -135,6 +136,18 @@ class Syntax:
             return Zone.STRING if node.start_byte < at < node.end_byte else None
         return None
 
+    def first_node(self, offset: int) -> tree_sitter.Node:
+        """The largest node, below the root, that starts at `offset`; or the smallest there is."""
+        at = self.byte_of(offset)
+        node = self.tree.root_node.descendant_for_byte_range(at, at + 1) or self.tree.root_node
+        while (
+            (parent := node.parent) is not None
+            and parent.parent is not None
+            and parent.start_byte == at
+        ):
+            node = parent
+        return node
+
     def damage(self) -> Damage:
         """What of the text does not parse."""
         return _damage(self.tree)
@@ -156,6 +169,14 @@ def _parse(language: str, data: bytes, old: tree_sitter.Tree | None) -> tree_sit
 
 def _point(data: bytes, byte: int) -> tuple[int, int]:
     return data.count(b"\n", 0, byte), byte - data.rfind(b"\n", 0, byte) - 1
+
+
+def _moved(point: tuple[int, int], text: bytes) -> tuple[int, int]:
+    """Row and column behind `text` that starts at `point`."""
+    lines = text.count(b"\n")
+    if lines == 0:
+        return point[0], point[1] + len(text)
+    return point[0] + lines, len(text) - text.rfind(b"\n") - 1
 
 
 @lru_cache(maxsize=8)

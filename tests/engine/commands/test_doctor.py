@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.commands import doctor, doctor_engine, doctor_machine
 from midspan_engine.commands.doctor_machine import Finding
 from midspan_engine.protocol import (

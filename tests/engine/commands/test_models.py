@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.commands import models
 from midspan_engine.weights.files import Manifest, write_manifest
 

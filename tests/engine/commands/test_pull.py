@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from midspan_engine import weights
 from midspan_engine.commands import pull
 from midspan_engine.weights import ModelFiles

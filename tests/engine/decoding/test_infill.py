@@ -36,6 +36,7 @@ def make_engine(
     tiny_folder: Path, tiny_tokenizer: Tokenizer, tiny_adapter: AdapterArrays
 ) -> MakeEngine:
     runtimes: dict[bool, OpenVinoRuntime] = {}
+    made: list[Engine] = []
 
     def make(config: DecodeConfig | None = None, *, adapter: bool = False) -> Engine:
         if adapter not in runtimes:
@@ -45,10 +46,11 @@ def make_engine(
                 adapter=tiny_adapter if adapter else None,
                 exact=True,
             )
+        # The engines of this module share a pool; each starts with all of it.
+        for earlier in made:
+            earlier.sessions.forget("")
         engine = Engine(runtimes[adapter], tiny_tokenizer, config=config)
-        # The pool is shared by the engines of this module; each starts with all of it.
-        storage = engine.runtime.pool.storage
-        engine.runtime.pool.__init__(storage, engine.runtime.pool.theta)  # type: ignore[misc]
+        made.append(engine)
         return engine
 
     return make
@@ -120,7 +122,7 @@ def test_a_warm_session_answers_like_a_fresh_one(make_engine: MakeEngine) -> Non
     engine = make_engine()
     for end in range(30, len(PREFIX), 5):
         warm = engine.infill(ask(PREFIX[:end], SHORT))
-        fresh = make_engine().infill(ask(PREFIX[:end], SHORT))
+        fresh = engine.infill(ask(PREFIX[:end], SHORT, session=f"fresh {end}"))
         assert text(warm) == text(fresh)
     assert warm.stats.cached_tokens > 0
 
@@ -183,9 +185,8 @@ def test_a_cancel_leaves_a_session_that_still_answers_right(make_engine: MakeEng
         for _ in range(steps):
             engine.step()
         engine.cancel(2)
-        assert text(engine.infill(ask(PREFIX[:40], SHORT))) == text(
-            make_engine(config).infill(ask(PREFIX[:40], SHORT))
-        )
+        after = engine.infill(ask(PREFIX[:40], SHORT))
+        assert text(after) == text(engine.infill(ask(PREFIX[:40], SHORT, session="fresh")))
 
 
 def test_a_newer_request_of_a_session_ends_the_older_one(make_engine: MakeEngine) -> None:

@@ -214,3 +214,17 @@ def test_block_rows_equal_the_torch_reference_with_the_same_adapter(
     for masks in ([2, 3, 4, 5, 6, 7], [2, 4, 7]):
         expected = block_scores(torch_runtime, IDS[20:28], masks)
         assert_close(block_scores(exact, IDS[20:28], masks), expected, tolerance=2e-3)
+
+
+def test_a_rows_result_does_not_depend_on_its_company(tiny_folder: Path) -> None:
+    """Verified decoding is exactly greedy only if this holds to the last bit."""
+    int8 = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
+    sequence = new_sequence(int8, 90)
+    int8.forward([RowGroup.causal(sequence, 0, IDS[:40])])
+    seen = set()
+    for rows in (1, 2, 3, 8, 17, 33):
+        wanted = list(range(rows))
+        scores = int8.forward([RowGroup.causal(sequence, 40, IDS[40 : 40 + rows], wanted)])[0]
+        place, slot = int8.pool.places(sequence, 40, 1)
+        seen.add((scores.logits[0].tobytes(), int8.pool.storage[:, :, place, :, slot].tobytes()))
+    assert len(seen) == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import gguf
 import numpy as np
 import pytest
+
 from midspan_engine.weights import catalogue, pulling
 from midspan_engine.weights.catalogue import DataWheel, KnownModel
 

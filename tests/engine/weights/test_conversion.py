@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
 from midspan_engine.weights import tensors
 from midspan_engine.weights.conversion import convert
 from midspan_engine.weights.errors import WeightsUnusable
 from midspan_engine.weights.progress import Silent
 from midspan_engine.weights.sources import from_path
-from safetensors.numpy import load_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

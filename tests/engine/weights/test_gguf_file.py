@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import gguf
 import numpy as np
 import pytest
+
 from midspan_engine.weights.errors import WeightsUnusable
 from midspan_engine.weights.gguf_file import GgufFile
 

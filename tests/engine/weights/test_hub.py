@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from midspan_engine.weights import hub as hub_module
 from midspan_engine.weights.errors import ChecksumMismatch, DownloadFailed, WeightsUnusable
 from midspan_engine.weights.progress import Silent

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from midspan_engine import weights
 from midspan_engine.weights import conversion, sources, tensors
 from midspan_engine.weights.errors import (

@@ -5,6 +5,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from midspan_engine.weights import wheels as wheels_module
 from midspan_engine.weights.errors import ChecksumMismatch, DiskFull, DownloadFailed
 from midspan_engine.weights.progress import Silent

@@ -1,0 +1,86 @@
+# make demo    set everything up and complete real code      make check    linters, types, borders
+# make test    set everything up and run every test          make help     the rest
+#
+# Everything lives in .venv and in the model cache (`midspan models` says where). What is done
+# already is not done again, and then needs no network.
+
+PYTHON ?= python3
+VENV ?= .venv
+# The CPU build where the package index offers one under this version; README.md has other builds.
+ifeq ($(shell uname -s),Linux)
+TORCH ?= torch==2.13.0
+else
+TORCH ?= torch
+endif
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+
+bin = $(VENV)/bin
+install = $(bin)/python -m pip install
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick check lint format pull bench-quality bench-latency clean
+
+help:
+	@echo "make demo           set everything up and complete real code"
+	@echo "make test           set everything up and run every test"
+	@echo "make quick          the tests that need neither weights nor processes"
+	@echo "make check          ruff, mypy and the import contracts"
+	@echo "make format         let ruff rewrite what it can"
+	@echo "make bench-quality  exact match and pass rate (BENCH='...' adds arguments)"
+	@echo "make bench-latency  time to a suggestion (BENCH='...' adds arguments)"
+	@echo "make clean          remove $(VENV) and what tools cached; weights stay"
+
+demo: $(VENV)/.engine-installed
+	@$(bin)/midspan pull
+	@$(bin)/midspan demo
+
+test: $(VENV)/.tests-installed
+	@$(bin)/midspan pull
+	$(bin)/python -m pytest -q --durations=10
+
+quick: $(VENV)/.tests-installed
+	$(bin)/python -m pytest -q -m "not slow"
+
+check: $(VENV)/.tests-installed
+	$(bin)/ruff check $(sources)
+	$(bin)/ruff format --check $(sources)
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+# Not the examples: they are unfinished on purpose.
+sources = $(wildcard server engine kernels tests bench)
+
+lint: check
+
+format: $(VENV)/.tests-installed
+	$(bin)/ruff check --fix $(sources)
+	$(bin)/ruff format $(sources)
+
+pull: $(VENV)/.engine-installed
+	@$(bin)/midspan pull
+
+bench-quality bench-latency: bench-%: $(VENV)/.tests-installed
+	@$(bin)/midspan pull
+	$(bin)/python bench/$*.py $(BENCH)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.engine-installed: pyproject.toml | $(VENV)/bin/python
+	$(install) -e '.[engine]'
+	@touch $@
+
+# torch first and by itself: what the extra would pick may be a build for GPUs of several gigabytes.
+$(VENV)/.tests-installed: pyproject.toml $(VENV)/.engine-installed
+	$(install) $(TORCH)
+	$(install) -e '.[test,bench]'
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Midspan needs Python 3.11 or later, and '$(PYTHON)' is" \
+	         "$$($(PYTHON) --version 2>&1). Say which to use: make demo PYTHON=python3.12" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from midspan_engine.models.adapter import (
+    Adapter,
+    AdapterError,
+    AdapterInfo,
+    load_adapter,
+    read_adapter_info,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from midspan_engine.models.config import Qwen2Config
+    from midspan_engine.models.qwen2 import Qwen2Model
+
+INFO = AdapterInfo(
+    base_sha256="a" * 64, base_name="small", rank=4, alpha=8.0, block=8, tokens_trained=123
+)
+
+
+@pytest.fixture
+def config(small_model: Qwen2Model) -> Qwen2Config:
+    return small_model.config
+
+
+@pytest.fixture
+def saved(config: Qwen2Config, tmp_path: Path) -> Path:
+    path = tmp_path / "adapter.safetensors"
+    Adapter(config, rank=4, alpha=8.0).save(path, INFO)
+    return path
+
+
+def _rewrite(path: Path, change: dict[str, torch.Tensor], drop: str | None = None) -> None:
+    tensors = {**load_file(path), **change}
+    if drop:
+        del tensors[drop]
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, path, metadata=metadata)
+
+
+def test_what_is_saved_is_what_is_loaded(config: Qwen2Config, tmp_path: Path) -> None:
+    path = tmp_path / "adapter.safetensors"
+    adapter = Adapter(config, rank=4, alpha=8.0)
+    adapter.save(path, INFO, dtype=torch.float32)
+    loaded, info = load_adapter(path, config, base_sha256="a" * 64)
+    assert info == INFO == read_adapter_info(path)
+    for name, value in adapter.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name]), name
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [path.name]
+
+
+def test_names_are_those_of_the_format(saved: Path) -> None:
+    names = set(load_file(saved))
+    assert "mask_embedding" in names
+    assert "layers.2.gate_proj.lora_a" in names
+    assert len(names) == 1 + 3 * 7 * 2
+
+
+def test_another_base_is_refused(saved: Path, config: Qwen2Config) -> None:
+    with pytest.raises(AdapterError, match=r"small .*midspan train adapter"):
+        load_adapter(saved, config, base_sha256="b" * 64)
+
+
+def test_a_damaged_file_is_refused(saved: Path, config: Qwen2Config) -> None:
+    saved.write_bytes(saved.read_bytes()[:-100])
+    with pytest.raises(AdapterError, match="damaged"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, config: Qwen2Config) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"w": torch.zeros(1)}, path)
+    with pytest.raises(AdapterError, match="format None"):
+        load_adapter(path, config, base_sha256="a" * 64)
+
+
+def test_an_unknown_tensor_is_named(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {"layers.9.q_proj.lora_a": torch.zeros(4, 64)})
+    with pytest.raises(AdapterError, match=r"unknown tensor 'layers\.9\.q_proj\.lora_a'"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_missing_tensor_is_named(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {}, drop="layers.1.k_proj.lora_b")
+    with pytest.raises(AdapterError, match=r"'layers\.1\.k_proj\.lora_b' is missing"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_misshapen_tensor_is_named(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {"mask_embedding": torch.zeros(65)})
+    with pytest.raises(AdapterError, match="'mask_embedding' has shape"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_nan_is_refused_by_name(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {"mask_embedding": torch.full((64,), torch.nan, dtype=torch.bfloat16)})
+    with pytest.raises(AdapterError, match="'mask_embedding' holds a value that is not finite"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_nan_is_never_written(config: Qwen2Config, tmp_path: Path) -> None:
+    adapter = Adapter(config, rank=4, alpha=8.0)
+    with torch.no_grad():
+        adapter.mask_embedding[3] = torch.inf
+    with pytest.raises(AdapterError, match="mask_embedding"):
+        adapter.save(tmp_path / "adapter.safetensors", INFO)
+    assert not (tmp_path / "adapter.safetensors").exists()

@@ -1,0 +1,156 @@
+"""The shipped weights: our forward is the reference's, and int8 with speculation still is."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from midspan_engine import weights
+from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.engine import Engine
+from midspan_engine.protocol import InfillRequest
+from midspan_engine.runtime import create_runtime
+from midspan_engine.runtime.blocks import CachedSequence
+from midspan_engine.runtime.rows import RowGroup
+from midspan_engine.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from midspan_engine.runtime import Runtime
+
+pytestmark = pytest.mark.slow
+
+CACHE = 64 * 1024 * 1024
+NEW_TOKENS = 8
+
+
+def prompts(count: int) -> list[tuple[str, str]]:
+    """Prefix and suffix around a line of functions of the standard library, spread evenly."""
+    sources = [
+        inspect.getsource(value)
+        for module in (textwrap, json, json.encoder, json.decoder, inspect)
+        for _, value in sorted(vars(module).items())
+        if inspect.isfunction(value)
+    ]
+    fitting = [source for source in sources if 300 < len(source) < 1500]
+    cases = []
+    for index in range(count):
+        lines = fitting[index % len(fitting)].splitlines(keepends=True)
+        at = 3 + (index * 7) % max(1, len(lines) - 5)
+        cases.append(("".join(lines[:at]), "".join(lines[at + 1 :])))
+    return cases
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.load(weights.resolve())
+
+
+@pytest.fixture(scope="module")
+def int8() -> Runtime:
+    return create_runtime(weights.resolve().folder, name="openvino", cache_bytes=CACHE)
+
+
+def token_ids(tokenizer: Tokenizer, prefix: str, suffix: str) -> list[int]:
+    marks = tokenizer.special
+    before, after = tokenizer.encode(prefix), tokenizer.encode(suffix)
+    return [marks.fim_prefix, *before, marks.fim_suffix, *after, marks.fim_middle]
+
+
+def greedy(runtime: Runtime, ids: list[int]) -> list[int]:
+    sequence = CachedSequence()
+    runtime.pool.reserve(sequence, len(ids) + NEW_TOKENS)
+    group = RowGroup.causal(sequence, 0, ids, [len(ids) - 1])
+    out: list[int] = []
+    while True:
+        out.append(int(runtime.forward([group])[0].top_ids[0, 0]))
+        if len(out) == NEW_TOKENS:
+            break
+        group = RowGroup.causal(sequence, len(ids) + len(out) - 1, out[-1:], [0])
+    runtime.pool.release(sequence)
+    return out
+
+
+def test_greedy_output_equals_the_reference_for_50_prompts(tokenizer: Tokenizer) -> None:
+    from transformers import Qwen2ForCausalLM  # noqa: PLC0415  seconds to import
+
+    folder = weights.resolve().folder
+    ours = create_runtime(folder, name="torch", cache_bytes=CACHE)
+    reference = Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    for prefix, suffix in prompts(50):
+        ids = token_ids(tokenizer, prefix, suffix)
+        with torch.inference_mode():
+            expected = reference.generate(
+                torch.tensor([ids]),
+                attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+                max_new_tokens=NEW_TOKENS,
+                min_new_tokens=NEW_TOKENS,
+                do_sample=False,
+                repetition_penalty=1.0,
+                pad_token_id=tokenizer.special.eos,
+                eos_token_id=tokenizer.vocab_size + 5,
+            )[0, len(ids) :].tolist()
+        assert greedy(ours, ids) == expected
+
+
+def test_verified_equals_greedy_on_the_int8_graph(int8: Runtime, tokenizer: Tokenizer) -> None:
+    plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=False)
+    greedy_engine = Engine(int8, tokenizer, config=plain)
+    engine = Engine(int8, tokenizer)
+    fewer = 0
+    for number, (prefix, suffix) in enumerate(prompts(12)):
+        request = InfillRequest(
+            id=1, session=f"{number}", prefix=prefix, suffix=suffix, language="python"
+        )
+        expected = greedy_engine.infill(request)
+        greedy_engine.sessions.forget("")
+        answer = engine.infill(request)
+        assert answer.choices[0].text == expected.choices[0].text
+        fewer += expected.stats.passes - answer.stats.passes
+    assert fewer > 0, "speculation saved no pass over twelve requests"
+
+
+def test_a_keystroke_later_the_answer_is_nearly_always_the_fresh_one(
+    int8: Runtime, tokenizer: Tokenizer
+) -> None:
+    """The suffix is not encoded again; design measured 17 of 18 kept."""
+    engine = Engine(int8, tokenizer)
+    same = 0
+    cases = prompts(12)
+    for number, (prefix, suffix) in enumerate(cases):
+        texts = []
+        for session, warm in ((f"w{number}", True), (f"f{number}", False)):
+            if warm:
+                engine.infill(
+                    InfillRequest(id=1, session=session, prefix=prefix[:-6], suffix=suffix)
+                )
+            answer = engine.infill(
+                InfillRequest(id=2, session=session, prefix=prefix, suffix=suffix)
+            )
+            texts.append(answer.choices[0].text)
+            if warm:
+                assert answer.stats.cached_tokens > len(tokenizer.encode(suffix)) // 2
+        same += texts[0] == texts[1]
+    assert same >= len(cases) - 2
+
+
+def test_int8_predicts_what_float32_predicts(int8: Runtime, tokenizer: Tokenizer) -> None:
+    exact = create_runtime(weights.resolve().folder, name="openvino-fp32", cache_bytes=CACHE)
+    agree = total = 0
+    for prefix, suffix in prompts(6):
+        ids = token_ids(tokenizer, prefix, suffix)
+        tops = []
+        for runtime in (int8, exact):
+            sequence = CachedSequence()
+            runtime.pool.reserve(sequence, len(ids))
+            group = RowGroup.causal(sequence, 0, ids, range(len(ids)))
+            tops.append(np.array(runtime.forward([group])[0].top_ids[:, 0]))
+            runtime.pool.release(sequence)
+        agree += int((tops[0] == tops[1]).sum())
+        total += len(ids)
+    assert agree / total > 0.93

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from midspan_engine.models.adapter import load_adapter
+from midspan_engine.training.checkpoint import CheckpointError
+from midspan_engine.training.run import prepare
+from midspan_engine.training.trainer import TrainingError
+
+if TYPE_CHECKING:
+    from midspan_engine.training.run import RunPlan
+    from midspan_engine.training.settings import TrainSettings
+    from midspan_engine.training.trainer import Trainer
+
+
+def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.adapter.state_dict().items()}
+
+
+def test_a_resumed_run_is_the_same_as_an_unbroken_one(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    unbroken = prepare(run_plan, small_settings)
+    losses = [unbroken.step() for _ in range(6)]
+    other = dataclasses.replace(run_plan, folder=run_plan.folder.with_name("other"))
+    first = prepare(other, small_settings)
+    broken = [first.step() for _ in range(3)]
+    first.save()
+    first.step()  # lost, as when the machine stops between two checkpoints
+    second = prepare(other, small_settings)
+    assert second.state.step == 3
+    broken += [second.step() for _ in range(3)]
+    assert losses == broken
+    for name, value in _weights(unbroken).items():
+        assert torch.equal(value, _weights(second)[name]), name
+        assert torch.equal(unbroken.average[name], second.average[name]), name
+
+
+def test_training_lowers_the_loss(run_plan: RunPlan, small_settings: TrainSettings) -> None:
+    trainer = prepare(run_plan, small_settings)
+    losses = [trainer.step() for _ in range(40)]
+    assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+
+
+def test_run_stops_at_the_last_step_and_leaves_log_checkpoint_and_adapter(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    trainer = prepare(run_plan, small_settings)
+    trainer.run()
+    assert trainer.state.step == 6
+    assert trainer.rate() == pytest.approx(small_settings.learning_rate * 0.05, rel=0.01)
+    lines = [json.loads(line) for line in trainer.files.log.read_text().splitlines()]
+    result = lines[-1]
+    assert result["kind"] == "evaluation"
+    assert len(result["positions"]) == len(result["greedy_positions"]) == 8
+    assert 0 <= result["calibration_error"] <= 1
+    assert result["passes"]["3"] >= 1
+    config = trainer.objective.model.config
+    _, info = load_adapter(run_plan.export, config, base_sha256="c" * 64)
+    assert info.tokens_trained == trainer.state.tokens > 0
+    assert prepare(run_plan, small_settings).state.step == 6
+
+
+def test_a_step_that_is_not_finite_is_dropped(
+    run_plan: RunPlan, small_settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = prepare(run_plan, small_settings)
+    trainer.step()
+    before = _weights(trainer)
+    gradients = trainer.gradients
+
+    def poisoned() -> torch.Tensor:
+        sums = gradients()
+        assert trainer.parameters[0].grad is not None
+        trainer.parameters[0].grad.fill_(torch.nan)
+        return sums
+
+    monkeypatch.setattr(trainer, "gradients", poisoned)
+    trainer.step()
+    assert trainer.state.skipped == 1
+    for name, value in _weights(trainer).items():
+        assert torch.equal(value, before[name]), name
+    trainer.state.skipped = 50
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        trainer.step()
+
+
+def test_a_spike_is_dropped_and_a_lasting_change_is_not(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    trainer = prepare(run_plan, small_settings)
+    assert trainer._is_healthy(1.0, 2.0)
+    assert not trainer._is_healthy(1.0, 20.0)
+    assert trainer._is_healthy(1.0, 2.0)
+    assert any(trainer._is_healthy(1.0, 20.0) for _ in range(20))
+
+
+def test_a_checkpoint_of_another_rank_is_refused(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    prepare(run_plan, small_settings).save()
+    with pytest.raises(CheckpointError, match="has rank 4"):
+        prepare(run_plan, dataclasses.replace(small_settings, rank=8))
+
+
+def test_a_damaged_checkpoint_is_refused(run_plan: RunPlan, small_settings: TrainSettings) -> None:
+    trainer = prepare(run_plan, small_settings)
+    trainer.save()
+    file = trainer.files.checkpoint
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(CheckpointError, match="damaged"):
+        prepare(run_plan, small_settings)
+
+
+def test_the_rate_warms_up_stays_and_falls(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    trainer = prepare(run_plan, dataclasses.replace(small_settings, steps=100, warmup_steps=10))
+    peak = small_settings.learning_rate
+    assert trainer.rate() == pytest.approx(peak / 10)
+    trainer.state.step = 50
+    trainer._plan_decay(None)
+    assert trainer.rate() == pytest.approx(peak)
+    trainer.state.step = 80
+    trainer._plan_decay(None)
+    trainer.state.step = 90
+    assert trainer.rate() == pytest.approx(peak * 0.525)

@@ -1,0 +1,131 @@
+"""Recent edits: bursts, undo, line numbers and bounds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midspan_server.history import BURST_S, EditHistory
+from midspan_server.snapshot import DocumentSnapshot
+
+
+def _snapshot(text: str, uri: str = "file:///a.py") -> DocumentSnapshot:
+    return DocumentSnapshot(uri=uri, path=None, version=1, language="python", text=text)
+
+
+def _replay(history: EditHistory, texts: list[str], start: float = 0.0, gap: float = 0.1) -> None:
+    for number, (before, after) in enumerate(pairwise(texts)):
+        history.record(_snapshot(before), _snapshot(after), start + number * gap)
+
+
+def _seen(history: EditHistory) -> list[tuple[str, str, int]]:
+    return [(edit.before, edit.after, edit.line) for edit in history.recent(99)]
+
+
+def test_typing_a_word_is_one_edit() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nx\nc", "a\nxy\nc", "a\nxyz\nc"])
+    assert _seen(history) == [("x", "xyz", 1)]
+
+
+def test_new_lines_have_nothing_before_them() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nc", "a\nb\nc"])
+    assert _seen(history) == [("", "b", 1)]
+
+
+def test_lines_that_go_have_nothing_after_them() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nb\nc", "a\nc"])
+    assert _seen(history) == [("b", "", 1)]
+
+
+def test_lines_typed_one_after_the_other_join() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "a\n", "a\nb", "a\nb\n", "a\nb\nc"])
+    assert _seen(history) == [("", "b\nc", 1)]
+
+
+def test_lines_typed_upwards_join() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nb\nc", "a\nb\nC", "a\nB\nC"])
+    assert _seen(history) == [("b\nc", "B\nC", 1)]
+
+
+def test_a_pause_starts_another_edit() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "ab"])
+    _replay(history, ["ab", "abc"], start=BURST_S + 1)
+    assert _seen(history) == [("a", "ab", 0), ("ab", "abc", 0)]
+
+
+def test_edits_far_apart_stay_apart() -> None:
+    history = EditHistory()
+    text = "\n".join("abcdef")
+    _replay(history, [text, text.replace("a", "A"), text.replace("a", "A").replace("f", "F")])
+    assert _seen(history) == [("a", "A", 0), ("f", "F", 5)]
+
+
+def test_what_is_undone_is_gone_however_late() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "ab"])
+    _replay(history, ["ab", "a"], start=1000)
+    assert _seen(history) == []
+
+
+def test_lines_added_above_move_older_edits() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nb\nc\nd", "a\nb\nc\nD"])
+    _replay(history, ["a\nb\nc\nD", "1\n2\na\nb\nc\nD"], start=60)
+    assert _seen(history) == [("d", "D", 5), ("", "1\n2", 0)]
+
+
+def test_documents_do_not_mix() -> None:
+    history = EditHistory()
+    for uri in ("file:///a.py", "file:///b.py"):
+        history.record(_snapshot("x", uri), _snapshot("xy", uri), 0)
+    assert [edit.uri for edit in history.recent(99)] == ["file:///a.py", "file:///b.py"]
+    history.forget("file:///a.py")
+    assert [edit.uri for edit in history.recent(99)] == ["file:///b.py"]
+    with pytest.raises(ValueError, match="different documents"):
+        history.record(_snapshot("x", "file:///a.py"), _snapshot("y", "file:///b.py"), 0)
+
+
+def test_a_paste_of_a_whole_file_is_not_kept_but_moves_lines() -> None:
+    history = EditHistory()
+    _replay(history, ["a\nb\nc", "a\nb\nC"])
+    history.record(_snapshot("a\nb\nC"), _snapshot("x = 1\n" * 2000 + "a\nb\nC"), 60)
+    assert _seen(history) == [("c", "C", 2002)]
+
+
+def test_the_oldest_go_first() -> None:
+    history = EditHistory(limit=2)
+    for number in range(4):
+        uri = f"file:///{number}.py"
+        history.record(_snapshot("x", uri), _snapshot("y", uri), number)
+    assert [edit.at for edit in history.recent(99)] == [2, 3]
+    assert [edit.at for edit in history.recent(1)] == [3]
+    assert history.recent(0) == ()
+
+
+def test_crlf_is_not_part_of_a_line() -> None:
+    history = EditHistory()
+    _replay(history, ["a\r\nb\r\nc", "a\r\nB\r\nc"])
+    assert _seen(history) == [("b", "B", 1)]
+
+
+@given(st.lists(st.text("ab\n", max_size=12), min_size=1, max_size=8))
+def test_a_burst_tells_how_to_come_from_the_first_text_to_the_last(texts: list[str]) -> None:
+    history = EditHistory()
+    _replay(history, texts)
+    lines = texts[-1].split("\n")
+    edits = history.recent(99)
+    if len(edits) != 1:
+        return
+    edit = edits[0]
+    after = edit.after.split("\n") if edit.after else [""]
+    shown = lines[edit.line : edit.line + len(after)]
+    assert shown == after or edit.after == ""

@@ -1,0 +1,117 @@
+"""Which files are never read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from midspan_server.ignore import IgnoreRules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env", ".env.local", "prod.env", "server.pem", "tls/private.KEY", "id_rsa",
+        "id_ed25519.pub",
+        ".aws/credentials", "credentials.json", "store.p12", ".netrc", ".npmrc", ".pypirc",
+        "kubeconfig", ".kube/config", "secrets.yaml", "config/secrets.toml", ".ssh/config",
+        "terraform.tfstate", "prod.tfvars", ".git-credentials", "Secrets.py",
+    ],
+)  # fmt: skip
+def test_files_that_hold_secrets_by_convention(tmp_path: Path, name: str) -> None:
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / name)
+    assert IgnoreRules([]).forbids(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["main.py", "environment.py", "keys.ts", "monkey.go", "credential_store.py", "env/a.py"]
+)
+def test_ordinary_files_are_read(tmp_path: Path, name: str) -> None:
+    assert not IgnoreRules([tmp_path]).forbids(tmp_path / name)
+
+
+def test_gitignore_as_git_reads_it(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "# build\nbuild/\n*.log\n!keep.log\n/top.txt\ndocs/*.html\n")
+    rules = IgnoreRules([tmp_path])
+    forbidden = ["build/a.py", "sub/build/b.py", "a.log", "sub/a.log", "top.txt", "docs/a.html"]
+    allowed = ["keep.log", "sub/top.txt", "docs/sub/a.html", "builder/a.py"]
+    assert [name for name in forbidden + allowed if rules.forbids(tmp_path / name)] == forbidden
+
+
+def test_deeper_ignore_files_speak_last(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "*.txt\n")
+    _write(tmp_path / "sub" / ".gitignore", "!*.txt\n/inner.py\n")
+    rules = IgnoreRules([tmp_path])
+    assert rules.forbids(tmp_path / "a.txt")
+    assert not rules.forbids(tmp_path / "sub" / "a.txt")
+    assert rules.forbids(tmp_path / "sub" / "inner.py")
+    assert not rules.forbids(tmp_path / "sub" / "deeper" / "inner.py")
+
+
+def test_nothing_inside_an_ignored_folder_comes_back(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "private/\n")
+    _write(tmp_path / "private" / ".gitignore", "!*\n")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / "private" / "a.py")
+
+
+def test_midspanignore_has_the_same_rules_and_the_last_word(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "generated/\n")
+    _write(tmp_path / ".midspanignore", "!generated/\nlegal/*.md\n")
+    rules = IgnoreRules([tmp_path])
+    assert not rules.forbids(tmp_path / "generated" / "a.py")
+    assert rules.forbids(tmp_path / "legal" / "a.md")
+
+
+def test_an_ignore_file_cannot_release_a_secret(tmp_path: Path) -> None:
+    _write(tmp_path / ".midspanignore", "!.env\n")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / ".env")
+
+
+def test_a_changed_ignore_file_is_read_again(tmp_path: Path) -> None:
+    rules = IgnoreRules([tmp_path])
+    assert not rules.forbids(tmp_path / "a.py")
+    _write(tmp_path / ".gitignore", "a.py\n")
+    assert rules.forbids(tmp_path / "a.py")
+    _write(tmp_path / ".gitignore", "b.py\n")
+    later = (tmp_path / ".gitignore").stat().st_mtime + 1
+    os.utime(tmp_path / ".gitignore", (later, later))
+    assert not rules.forbids(tmp_path / "a.py")
+    (tmp_path / ".gitignore").unlink()
+    assert not rules.forbids(tmp_path / "b.py")
+
+
+def test_extra_globs_hold_in_and_outside_the_workspace(tmp_path: Path) -> None:
+    rules = IgnoreRules([tmp_path / "work"], ["*.sql", "vendor/"])
+    assert rules.forbids(tmp_path / "work" / "vendor" / "a.py")
+    assert rules.forbids(tmp_path / "work" / "a.sql")
+    assert rules.forbids(tmp_path / "elsewhere" / "a.sql")
+    assert not rules.forbids(tmp_path / "work" / "a.py")
+
+
+def test_a_link_is_judged_by_what_it_points_to(tmp_path: Path) -> None:
+    _write(tmp_path / ".env", "TOKEN=1\n")
+    (tmp_path / "settings.py").symlink_to(tmp_path / ".env")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / "settings.py")
+
+
+def test_the_innermost_of_two_roots_counts(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "*.py\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    assert IgnoreRules([tmp_path]).forbids(inner / "a.py")
+    assert not IgnoreRules([tmp_path, inner]).forbids(inner / "a.py")
+
+
+def test_a_pattern_that_is_not_text_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"\xff\xfe\n*.log\n")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / "a.log")

@@ -68,7 +68,7 @@ bench-quality bench-latency: bench-%: $(VENV)/.tests-installed
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV)/.engine-installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.engine-installed: pyproject.toml | $(VENV)/.created
 	$(install) -e '.[engine]'
 	@touch $@
 
@@ -78,9 +78,10 @@ $(VENV)/.tests-installed: pyproject.toml $(VENV)/.engine-installed
 	$(install) -e '.[test,bench]'
 	@touch $@
 
-$(VENV)/bin/python:
+$(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "Midspan needs Python 3.11 or later, and '$(PYTHON)' is" \
 	         "$$($(PYTHON) --version 2>&1). Say which to use: make demo PYTHON=python3.12" >&2; \
 	    exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@touch $@

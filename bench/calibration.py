@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
+
 from midspan_engine.decoding.confidence import Calibration
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Runs candidate programs, each in a process of its own with limits on what it may use.
 
-The limits stop accidents (endless loops, runaway memory, stray files), not attacks: the programs are
-completions of a benchmark by a small model.
+The limits stop accidents (endless loops, runaway memory, stray files), not attacks: the programs
+are completions of a benchmark by a small model.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from midspan_engine import protocol
@@ -14,6 +13,7 @@ from midspan_engine.protocol import Cancel, InfillRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 _HEADER = b"Content-Length: "
 _REQUEST_CANCELLED = -32800
@@ -93,7 +93,7 @@ class EditorClient:
 
 
 class EngineTap:
-    """Stands between Language Server and engine, and counts what is asked; frames pass unchanged."""
+    """Stands between Language Server and engine and counts what is asked; changes nothing."""
 
     def __init__(self, engine: Path) -> None:
         self.infills = 0
@@ -113,9 +113,7 @@ class EngineTap:
         for line in self._lines:
             line.close()
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         engine_reader, engine_writer = await asyncio.open_unix_connection(str(self._engine))
         self._lines |= {writer, engine_writer}
         # The first side to hang up ends both.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
+
 from midspan_engine.protocol import InfillRequest
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ from engine_process import own_engine, resident_mb
 from infilling_tasks import DEFAULT_DATA
 from latency_decode import SideBySide, measure
 from latency_socket import cancelling, concurrency
-from midspan_engine import weights
 from recording import read_recording, recording_path, steps
-from replay import replay
+from replay import Window, replay
+
+from midspan_engine import weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,17 +72,18 @@ def _through_socket(
     if "concurrency" in args.only:
         figures["concurrency"] = [concurrency(engine, n, args.keys + 4) for n in (1, 2, 4)]
     if trace is not None:
-        figures["replay"] = asyncio.run(
-            replay(
-                engine,
-                steps(read_recording(trace)),
-                minutes=args.minutes,
-                speed=args.speed,
-                pause_ms=args.longest_pause * 1e3,
-            )
-        )
+        figures["replay"] = asyncio.run(replay(engine, steps(read_recording(trace)), _window(args)))
     figures["engine_mb"] = resident_mb(engine.process.pid)
     return figures
+
+
+def _window(args: argparse.Namespace) -> Window:
+    return Window(
+        start_minutes=args.start_minute,
+        minutes=args.minutes,
+        speed=args.speed,
+        longest_pause_ms=args.longest_pause * 1e3,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--places", type=int, default=24, help="cursors for typing and cancelling")
     parser.add_argument("--keys", type=int, default=4, help="characters typed at each place")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds edit-traces")
+    parser.add_argument(
+        "--start-minute", type=float, default=3.0, help="before, hardly anything is typed"
+    )
     parser.add_argument("--minutes", type=float, default=3.0, help="of the recording, played")
     parser.add_argument("--speed", type=float, default=1.0, help="2: twice as fast as recorded")
     parser.add_argument(

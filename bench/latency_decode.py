@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from figures import share, summary
+from places import places
+from tqdm import tqdm
+
 from midspan_engine.decoding.confidence import DEFAULT
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest
 from midspan_engine.runtime import create_runtime
 from midspan_engine.tokenizer import Tokenizer
-from places import places
-from tqdm import tqdm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from places import Place
+
     from midspan_engine.protocol import Infill
     from midspan_engine.runtime import RuntimeName
     from midspan_engine.weights import ModelFiles
-    from places import Place
 
 Side = Literal["ours", "ar"]
 _SIDES: tuple[Side, Side] = ("ours", "ar")

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from figures import summary
-from midspan_engine.protocol import Cancel, Infill, Partial
 from places import places
 from tqdm import tqdm
 
+from midspan_engine.protocol import Cancel, Infill, Partial
+
 if TYPE_CHECKING:
     from engine_process import EngineProcess, SocketClient
-    from midspan_engine.protocol import InfillRequest
     from places import Place
+
+    from midspan_engine.protocol import InfillRequest
 
 _BLOCK_TOKENS = 128
 _CONCURRENT_TOKENS = 32
@@ -29,7 +31,8 @@ def cancelling(engine: EngineProcess, trials: int) -> dict[str, object]:
     with contextlib.closing(engine.connect()) as client:
         chosen = places(trials)
         pass_ms = _pass_ms(client, chosen[0])
-        encoding, decoding = [], []
+        encoding: list[float] = []
+        decoding: list[float] = []
         for number, place in enumerate(tqdm(chosen, desc="cancel")):
             if (ms := _cancel(client, place, number + 10, in_decoding=bool(number % 2))) is None:
                 continue
@@ -105,8 +108,7 @@ def concurrency(engine: EngineProcess, sessions: int, keys: int) -> dict[str, ob
     tokens: list[int] = []
     times_ms: list[float] = []
     threads = [
-        threading.Thread(target=typist.type_on, args=(keys, tokens, times_ms))
-        for typist in typists
+        threading.Thread(target=typist.type_on, args=(keys, tokens, times_ms)) for typist in typists
     ]
     began = time.perf_counter()
     for thread in threads:

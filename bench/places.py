@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infilling_tasks import spread
+
 from midspan_engine.protocol import InfillRequest, Scope
 
 MODULES = (

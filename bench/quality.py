@@ -1,4 +1,4 @@
-"""Quality on HumanEval infilling: Midspan's decoding beside plain greedy decoding of the same weights.
+"""Quality on HumanEval infilling: Midspan beside plain greedy decoding of the same weights.
 
     python bench/quality.py --set single --out single.jsonl      # all tasks, both ways
     python bench/quality.py --fit single.jsonl                   # confidence from what was recorded
@@ -24,10 +24,11 @@ from calibration import Fit, Target, fit, read_samples
 from candidates import Candidates
 from figures import share
 from infilling_tasks import DEFAULT_DATA, Task, is_exact, load_tasks, program, spread
-from midspan_engine import weights
 from quality_report import report
 from quality_run import AR, Decoder, Pair
 from tqdm import tqdm
+
+from midspan_engine import weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,9 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_pairs(
-    args: argparse.Namespace, decoder: Decoder, tasks: Sequence[Task]
-) -> Iterator[Pair]:
+def _run_pairs(args: argparse.Namespace, decoder: Decoder, tasks: Sequence[Task]) -> Iterator[Pair]:
     """Decode and judge task after task; each is recorded at once, and no program runs meanwhile."""
     candidates = Candidates()
     with ExitStack() as stack:

@@ -64,7 +64,5 @@ def _finishes(answers: Sequence[Answer]) -> dict[str, int]:
 
 def _ratio(ar: Sequence[Answer], ours: Sequence[Answer], what: str) -> float:
     """Geometric mean over tasks, so that a task that was disturbed counts once, not by its time."""
-    logs = [
-        math.log(getattr(a, what) / getattr(b, what)) for a, b in zip(ar, ours, strict=True)
-    ]
+    logs = [math.log(getattr(a, what) / getattr(b, what)) for a, b in zip(ar, ours, strict=True)]
     return round(math.exp(sum(logs) / len(logs)), 3)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from infilling_tasks import is_exact, request_for
+
 from midspan_engine.decoding.confidence import DEFAULT, Calibration
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.engine import Engine
@@ -15,6 +16,7 @@ from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from infilling_tasks import Task, TaskSet
+
     from midspan_engine.protocol import Effort
     from midspan_engine.runtime import RuntimeName
     from midspan_engine.weights import ModelFiles
@@ -99,18 +101,14 @@ class Decoder:
         self.runtime_name = network.name
         tokenizer = Tokenizer.load(files)
         self._seen = Recording(**asdict(DEFAULT))
-        plain = DecodeConfig(
-            rows=1, look_up=False, look_ahead=False, probe_suffix=probe_suffix
-        )
+        plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=probe_suffix)
         self._plain = Engine(network, tokenizer, config=plain, calibration=self._seen)
         config = DecodeConfig(probe_suffix=probe_suffix)
         self._ours = Engine(network, tokenizer, config=config, calibration=self._seen)
         self._ours.warm_up()
         self._plain.warm_up()
 
-    def run(
-        self, task: Task, which: TaskSet, how: Effort | Literal["ar"], number: int
-    ) -> Answer:
+    def run(self, task: Task, which: TaskSet, how: Effort | Literal["ar"], number: int) -> Answer:
         """Decode `task` with nothing cached."""
         engine = self._plain if how == AR else self._ours
         effort: Effort = "verified" if how == AR else how

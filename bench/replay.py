@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from editor_client import EditorClient, EngineTap
@@ -20,8 +20,6 @@ from recording import closer_together
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine_process import EngineProcess
     from recording import Step
 
@@ -57,6 +55,11 @@ class Replay:
         self._seen: set[str] = set()
         self._open: _Open | None = None
 
+    def prepare(self, steps: list[Step]) -> None:
+        """Take steps at once and ask nothing: how the documents came to be as they are."""
+        for step in steps:
+            self._apply(step)
+
     async def play(self, timed: list[tuple[float, Step]], speed: float) -> None:
         """Take the steps at their times, `speed` times as fast."""
         began = time.perf_counter()
@@ -72,12 +75,15 @@ class Replay:
         if self._open is not None and not self._open.answered.done():
             self._open.cancelled = True
             self._client.cancel(self._open.number)
+        self._apply(step)
+        if step.cursor is not None:
+            self._ask(step, step.cursor)
+
+    def _apply(self, step: Step) -> None:
         if step.opened is not None:
             self._show(step, step.opened)
-        elif step.document in self._versions:
+        else:
             self._edit(step)
-            if step.cursor is not None:
-                self._ask(step, step.cursor)
 
     def _show(self, step: Step, text: str) -> None:
         uri = _ROOT + step.path
@@ -140,12 +146,33 @@ def _point(place: tuple[int, int]) -> dict[str, int]:
     return {"line": place[0], "character": place[1]}
 
 
-async def replay(
-    engine: EngineProcess, steps: list[Step], *, minutes: float, speed: float, pause_ms: float
-) -> dict[str, object]:
-    """Replay the first `minutes` of play, pauses longer than `pause_ms` cut, and return figures."""
-    played = closer_together(steps, pause_ms)
-    timed = [(at, step) for at, step in played if at <= minutes * 60_000]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The part of a recording that is played.
+
+    Attributes:
+        start_minutes: Where it begins, in minutes of play; what was before is there at once.
+        minutes: How long it is.
+        speed: 1 for as recorded.
+        longest_pause_ms: Longer pauses are cut to this before anything is counted.
+    """
+
+    start_minutes: float
+    minutes: float
+    speed: float
+    longest_pause_ms: float
+
+    def cut(self, steps: list[Step]) -> tuple[list[Step], list[tuple[float, Step]]]:
+        """Steps before the window, and those within it with their times from its start."""
+        played = closer_together(steps, self.longest_pause_ms)
+        start, end = self.start_minutes * 60e3, (self.start_minutes + self.minutes) * 60e3
+        before = [step for at, step in played if at < start]
+        return before, [(at - start, step) for at, step in played if start <= at < end]
+
+
+async def replay(engine: EngineProcess, steps: list[Step], window: Window) -> dict[str, object]:
+    """Replay a part of a recording and return its figures."""
+    before, timed = window.cut(steps)
     folder = engine.socket.parent
     tap = EngineTap(engine.socket)
     await tap.listen(folder / "tap.sock")
@@ -154,26 +181,28 @@ async def replay(
     try:
         await _initialize(client)
         run = Replay(client)
-        await run.play(timed, speed)
+        run.prepare(before)
+        await run.play(timed, window.speed)
         memory = resident_mb(client.process.pid)
         await client.quit()
     finally:
         if client.process.returncode is None:
             client.process.kill()
         tap.close()
-    return figures(run.asked, tap.infills) | {
-        "minutes": minutes,
-        "speed": speed,
-        "longest_pause_ms": pause_ms,
-        "changes": sum(bool(step.changes) for _, step in timed),
-        "engine_cancels": tap.cancels,
-        "late_ms": summary(run.late_ms),
-        "lsp_mb": memory,
-    }
+    return (
+        asdict(window)
+        | figures(run.asked, tap.infills)
+        | {
+            "changes": sum(bool(step.changes) for _, step in timed),
+            "engine_cancels": tap.cancels,
+            "late_ms": summary(run.late_ms),
+            "lsp_mb": memory,
+        }
+    )
 
 
 async def _initialize(client: EditorClient) -> None:
-    capabilities = {"textDocument": {"inlineCompletion": {}}}
+    capabilities: dict[str, object] = {"textDocument": {"inlineCompletion": {}}}
     params = {"processId": None, "rootUri": _ROOT.rstrip("/"), "capabilities": capabilities}
     _, answer = client.request("initialize", params)
     await asyncio.wait_for(answer, 30)

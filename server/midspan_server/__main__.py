@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 _GROUP = "midspan.commands"
 _OURS = ("midspan_server", "midspan_engine", "midspan_kernels")
-_OTHER_EXTRAS = {"matplotlib": "bench", "psutil": "bench", "torch": "torch"}
+_OTHER_EXTRAS = {
+    "datasketch": "train",
+    "matplotlib": "bench",
+    "psutil": "bench",
+    "torch": "torch",
+}
 _INTERRUPTED = 130
 
 

@@ -62,17 +62,9 @@ def build_request(
 ) -> InfillRequest:
     """Build the request for a cursor at `offset`.
 
-    Args:
-        snapshot: The document.
-        offset: The cursor, in code points.
-        request_id: Number of the request on its connection.
-        session: Whose context cache to use.
-        open_documents: Other documents that may be read; the caller leaves out forbidden ones.
-        edits: Recent edits that may be read, newest last; likewise.
-        settings: Budgets.
-        scope: What `trigger.decide` said.
-        selected_text: The item selected in the editor's popup, which will replace the word being
-            typed; the prefix ends with it.
+    `open_documents` and `edits` (newest last) are what may be read: the caller leaves out what
+    `ignore` forbids. `selected_text` is the item selected in the editor's popup, which will
+    replace the word being typed; the prefix ends with it.
     """
     part = above(snapshot, offset, settings.prefix_chars)
     end = below(snapshot, offset, settings.suffix_chars)

@@ -65,7 +65,11 @@ SECRETS = (
     "wallet.dat",
 )
 IGNORE_FILES = (".gitignore", ".midspanignore")
-_secrets = pathspec.GitIgnoreSpec.from_lines(SECRETS)
+# A pattern without a slash names files only: a package called `credentials` is code.
+_secret_names = pathspec.GitIgnoreSpec.from_lines(one for one in SECRETS if "/" not in one)
+_secret_places = pathspec.GitIgnoreSpec.from_lines(
+    f"**/{one}" if "/" in one.rstrip("/") else one for one in SECRETS if "/" in one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class IgnoreRules:
         return any(self._forbids_name(name) for name in names)
 
     def _forbids_name(self, path: Path) -> bool:
-        if _secrets.match_file(_relative(path, path.anchor).lower()):
+        if _is_secret(path):
             return True
         root = self._root_of(path)
         within = _relative(path, root if root is not None else path.anchor)
@@ -151,6 +155,12 @@ class IgnoreRules:
             known = _IgnoreFile(stamp, None if stamp is None else _read(file))
             self._files[file] = known
         return known.spec
+
+
+def _is_secret(path: Path) -> bool:
+    if _secret_names.match_file(path.name.lower()):
+        return True
+    return _secret_places.match_file(_relative(path, path.anchor).lower())
 
 
 def _relative(path: Path, root: Path | str) -> str:

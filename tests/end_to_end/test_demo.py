@@ -90,8 +90,8 @@ async def test_the_real_engine_is_started_completes_and_says_how_to_end_it(
 ) -> None:
     try:
         weights.resolve()
-    except weights.WeightsMissing as error:
-        pytest.skip(str(error))
+    except weights.WeightsMissing as missing:
+        pytest.skip(str(missing))
     code, out, error = await _demo(environment)
     pid = engine_pid(state / "engine.sock")
     if pid is not None:

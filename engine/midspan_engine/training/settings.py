@@ -10,6 +10,7 @@ import msgspec
 
 from midspan_engine.training.blocks import BlockSettings
 from midspan_engine.training.objective import LossSettings
+from midspan_engine.training.rollout import RolloutSettings
 from midspan_engine.training.spans import SpanLimits
 
 if TYPE_CHECKING:
@@ -29,18 +30,18 @@ class TrainSettings:
     alpha: float = 64.0
     contexts_per_step: int = 1
     steps: int = 30_000
-    learning_rate: float = 1.0e-3
+    learning_rate: float = 4.0e-4
     warmup_steps: int = 100
     decay_share: float = 0.2
-    """Of the run, over which the rate falls linearly to a twentieth."""
+    """Of the run, over which the rate falls linearly to a twentieth at its end."""
     clip: float = 1.0
-    beta2: float = 0.98
+    beta2: float = 0.99
     weight_decay: float = 0.0
     average: float = 0.995
     """Of the running mean of the weights, which is what is evaluated and exported."""
     vocabulary: int = 16_384
     """Most frequent tokens that the training head keeps."""
-    spike_factor: float = 4.0
+    spike_factor: float = 8.0
     """A gradient this many times its running mean is dropped."""
     checkpoint_every_s: float = 240.0
     evaluate_every_s: float = 1_200.0
@@ -48,6 +49,7 @@ class TrainSettings:
     greedy_contexts: int = 24
     limits: SpanLimits = field(default_factory=SpanLimits)
     blocks: BlockSettings = field(default_factory=BlockSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     loss: LossSettings = field(default_factory=LossSettings)
 
 

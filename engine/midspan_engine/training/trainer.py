@@ -9,7 +9,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -23,6 +22,7 @@ from midspan_engine.training.checkpoint import (
 )
 from midspan_engine.training.curves import draw_curves
 from midspan_engine.training.evaluation import Evaluation, evaluate
+from midspan_engine.training.rollout import ContextSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Trainer:
         base: Base,
         processes: Processes,
     ) -> None:
-        self.settings, self.objective, self.sampler = settings, objective, sampler
+        self.settings, self.objective = settings, objective
         self.held_out, self.greedy = held_out, greedy
         self.files, self.base, self.processes = files, base, processes
         self.state = RunState()
@@ -118,6 +118,17 @@ class Trainer:
             name: value.detach().clone() for name, value in self.adapter.state_dict().items()
         }
         self.tally = _Tally(seconds={})
+        self.until: float | None = None
+        self.source = ContextSource(
+            sampler,
+            objective,
+            settings.rollout,
+            seed=settings.seed,
+            places=[
+                index * processes.count + processes.rank
+                for index in range(settings.contexts_per_step)
+            ],
+        )
         self._resume()
 
     def run(self, until: float | None = None) -> None:
@@ -131,8 +142,8 @@ class Trainer:
             total=self.settings.steps, initial=self.state.step, unit="step", smoothing=0.05,
             disable=not self.processes.leads,
         )  # fmt: skip
-        while self.state.step < self._last_step() and (until is None or time.time() < until):
-            self._plan_decay(until)
+        self.until = until
+        while self.state.step < self.settings.steps and (until is None or time.time() < until):
             self.step()
             progress.update()
             now = time.monotonic()
@@ -180,12 +191,10 @@ class Trainer:
         for index in range(self.settings.contexts_per_step):
             mark = time.perf_counter()
             place = index * self.processes.count + self.processes.rank
-            rng = np.random.default_rng([self.settings.seed, self.state.step, place])
-            context = self.sampler.draw(rng)
-            plan = plan_blocks(context, self.end, rng, self.settings.blocks)
-            mark = self._spend("sample", mark)
-            state = self.objective.context(context.ids)
+            ready = self.source.take(self.state.step, place)
             mark = self._spend("context", mark)
+            context, state = ready.context, ready.state
+            plan = plan_blocks(context, self.end, ready.rng, self.settings.blocks)
             part = self.objective.loss(self.adapter, context.ids, plan, state)
             mark = self._spend("forward", mark)
             part.total.backward()  # type: ignore[no-untyped-call]
@@ -272,34 +281,20 @@ class Trainer:
         self.state = content["run"]
         _LOG.info("resumed at step %d (%d tokens)", self.state.step, self.state.tokens)
 
-    def _last_step(self) -> int:
-        if self.state.decay_start is not None:
-            return self.state.decay_start + self.state.decay_steps
-        return self.settings.steps
-
-    def _plan_decay(self, until: float | None) -> None:
-        """Fix the step at which the rate begins to fall, when what is left is the decay's share."""
-        state, share = self.state, self.settings.decay_share
-        if state.decay_start is not None or state.step < self.settings.warmup_steps:
-            return
-        left = self.settings.steps - state.step
-        planned = self.settings.steps
-        if until is not None:
-            pace = state.seconds / state.step
-            left = min(left, int((until - time.time()) * 0.93 / pace))
-            planned = min(planned, state.step + left)
-        if left <= share * planned:
-            state.decay_start, state.decay_steps = state.step, max(left, 1)
-            _LOG.info("the learning rate falls from step %d over %d steps", state.step, left)
-
     def rate(self) -> float:
-        """Learning rate of the coming step: warm-up, constant, linear decay."""
-        state, peak = self.state, self.settings.learning_rate
-        factor = min(1.0, (state.step + 1) / max(self.settings.warmup_steps, 1))
-        if state.decay_start is not None:
-            done = (state.step - state.decay_start) / state.decay_steps
-            factor *= max(1.0 - done, 0.0) * 0.95 + 0.05
-        return peak * factor
+        """Learning rate of the coming step: warm-up, constant, linear fall.
+
+        The end is the last step, or the moment that `run` was given: then the rate follows the
+        clock, because nobody knows how many steps a shared machine will make.
+        """
+        settings, step = self.settings, self.state.step
+        left, whole = float(settings.steps - step), float(settings.steps)
+        if self.until is not None:
+            left = self.until - time.time()
+            whole = left + self.state.seconds
+        factor = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+        fall = left / max(settings.decay_share * whole, 1e-6)
+        return settings.learning_rate * factor * (0.05 + 0.95 * min(1.0, max(0.0, fall)))
 
     def _is_healthy(self, loss: float, norm: float) -> bool:
         state = self.state

@@ -48,7 +48,8 @@ def cut_unbalanced_closer(text: str, place: Place) -> str:
         if not left_open and not place.line_before:
             return text  # at the left margin it may close a namespace, which is not looked at
         if spare <= 0 or not left_open or left_open.pop() != _PAIRS[closer]:
-            return text[:at].rstrip()
+            # What is cut off may have opened something that the rest was counted with.
+            return cut_unbalanced_closer(text[:at].rstrip(), place)
         spare -= 1
     return text
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Beyond this the tree costs more memory and time than a completion is worth.
 MAX_PARSED_CHARS = 1_500_000
-# A tree takes about 20 times the memory of its text, and the process has 120 MB for everything.
-_MAX_TREES = 12
+# A tree of 5,000 lines takes 4 MB, and the process has 120 MB for everything.
+_MAX_TREES = 8
 
 _trees: OrderedDict[str, Syntax] = OrderedDict()
 

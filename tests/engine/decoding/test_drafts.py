@@ -15,9 +15,12 @@ def test_of_two_equal_matches_the_later_corpus_wins() -> None:
     assert drafts.propose([1, 2], 4) == (8,)
 
 
-def test_a_single_token_proposes_two_at_most() -> None:
-    drafts = LookupDraft([[5, 6, 7, 8], []])
-    assert drafts.propose([9, 5], 7) == (6, 7)
+def test_a_longer_match_proposes_more() -> None:
+    drafts = LookupDraft([list(range(20)), []])
+    assert drafts.propose([99, 98, 5], 9) == (6,)
+    assert drafts.propose([99, 4, 5], 9) == (6, 7, 8)
+    assert drafts.propose([3, 4, 5], 9) == (6, 7, 8, 9, 10, 11, 12)
+    assert drafts.propose([3, 4, 5], 2) == (6, 7)
 
 
 def test_nothing_is_proposed_where_nothing_matches() -> None:

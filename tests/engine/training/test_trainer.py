@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_resumed_run_is_the_same_as_an_unbroken_one(
 def test_training_lowers_the_loss(run_plan: RunPlan, small_settings: TrainSettings) -> None:
     trainer = prepare(run_plan, small_settings)
     losses = [trainer.step() for _ in range(40)]
-    assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
 
 
 def test_run_stops_at_the_last_step_and_leaves_log_checkpoint_and_adapter(
@@ -124,9 +125,9 @@ def test_the_rate_warms_up_stays_and_falls(
     peak = small_settings.learning_rate
     assert trainer.rate() == pytest.approx(peak / 10)
     trainer.state.step = 50
-    trainer._plan_decay(None)
     assert trainer.rate() == pytest.approx(peak)
-    trainer.state.step = 80
-    trainer._plan_decay(None)
     trainer.state.step = 90
     assert trainer.rate() == pytest.approx(peak * 0.525)
+    trainer.state.step, trainer.state.seconds = 50, 900.0
+    trainer.until = time.time() + 100
+    assert trainer.rate() == pytest.approx(peak * 0.525, rel=0.01)

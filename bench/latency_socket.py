@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 import threading
 import time
@@ -14,6 +15,7 @@ from figures import summary
 from places import places
 from tqdm import tqdm
 
+from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.protocol import Cancel, Infill, Partial
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def cancelling(engine: EngineProcess, trials: int) -> dict[str, object]:
     """Time from `Cancel` to the answer without choices, while the context is encoded and later."""
     with contextlib.closing(engine.connect()) as client:
         chosen = places(trials)
-        pass_ms = _pass_ms(client, chosen[0])
+        pass_ms, chunk_ms = _pass_ms(client, chosen[0])
         encoding: list[float] = []
         decoding: list[float] = []
         for number, place in enumerate(tqdm(chosen, desc="cancel")):
@@ -39,19 +41,22 @@ def cancelling(engine: EngineProcess, trials: int) -> dict[str, object]:
             (decoding if number % 2 else encoding).append(ms)
     return {
         "pass_ms": round(pass_ms, 1),
+        "encoding_pass_ms": round(chunk_ms, 1),
         "while_encoding_ms": summary(encoding),
         "while_decoding_ms": summary(decoding),
     }
 
 
-def _pass_ms(client: SocketClient, place: Place) -> float:
-    """Mean time of a pass of an undisturbed request whose context is cached."""
+def _pass_ms(client: SocketClient, place: Place) -> tuple[float, float]:
+    """Mean times of the passes of an undisturbed request: of decoding, and of encoding a chunk."""
     request = place.request(number=1, session="pass", scope="block", tokens=_BLOCK_TOKENS)
-    client.infill(request)
+    cold, _ = client.infill(request)
+    # The last chunk shares its pass with the first step of decoding.
+    chunks = math.ceil(cold.stats.prompt_tokens / DecodeConfig().chunk) - 1
     # A changed line makes the last answer useless as a draft.
     changed = msgspec.structs.replace(request, id=2, prefix=request.prefix + "_")
-    answer, _ = client.infill(changed)
-    return answer.stats.decode_ms / max(1, answer.stats.passes)
+    warm, _ = client.infill(changed)
+    return warm.stats.decode_ms / max(1, warm.stats.passes), cold.stats.context_ms / max(1, chunks)
 
 
 def _cancel(client: SocketClient, place: Place, number: int, *, in_decoding: bool) -> float | None:

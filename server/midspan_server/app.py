@@ -12,7 +12,6 @@ from midspan_server.language_server import MidspanServer
 from midspan_server.reply import Slot, completion_list, inline_list
 from midspan_server.scheduling import Want
 from midspan_server.session import Session
-from midspan_server.syntax import forget, parse
 
 if TYPE_CHECKING:
     from midspan_server.documents import Documents
@@ -68,21 +67,16 @@ async def _shutdown(ls: MidspanServer, _params: None) -> None:
 
 
 def _did_open(ls: MidspanServer, params: types.DidOpenTextDocumentParams) -> None:
-    """Parse now: from here on each keystroke costs a small part of it."""
-    snapshot = ls.session.documents.snapshot(params.text_document.uri)
-    if snapshot is not None and ls.session.settings.enabled_for(snapshot.language):
-        parse(snapshot)
+    ls.session.opened(params.text_document.uri)
 
 
 def _did_close(ls: MidspanServer, params: types.DidCloseTextDocumentParams) -> None:
     ls.session.closed(params.text_document.uri)
-    forget(params.text_document.uri)
 
 
 def _did_close_notebook(ls: MidspanServer, params: types.DidCloseNotebookDocumentParams) -> None:
     for cell in params.cell_text_documents:
         ls.session.closed(cell.uri)
-        forget(cell.uri)
 
 
 async def _inline_completion(

@@ -109,6 +109,12 @@ class Session:
         self._count(suggested, want, 1000 * (time.monotonic() - asked_at))
         return suggested.suggestions
 
+    def opened(self, uri: str) -> None:
+        """Prepare a document that was opened."""
+        snapshot = self.documents.snapshot(uri)
+        if snapshot is not None:
+            self._suggester.opened(snapshot)
+
     def closed(self, uri: str) -> None:
         """Drop what belongs to a closed document."""
         self._suggester.closed(uri)

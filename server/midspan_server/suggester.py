@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from midspan_server import snippets, syntax
 from midspan_server.context import ContextSettings, OpenDocument, build_request
 from midspan_server.history import EditHistory
 from midspan_server.postprocess import Place, postprocess
@@ -83,9 +84,18 @@ class Suggester:
         if self._reading.allows(after.path):
             self._history.record(before, after, time.monotonic())
 
+    def opened(self, snapshot: DocumentSnapshot) -> None:
+        """Parse and index now: from here on each keystroke costs a small part of it."""
+        if self._settings.enabled_for(snapshot.language) and self._reading.allows(snapshot.path):
+            syntax.parse(snapshot)
+            if self._settings.context.snippets:
+                snippets.index(snapshot)
+
     def closed(self, uri: str) -> None:
         """Drop what belongs to a closed document."""
         self._scheduler.forget(uri)
+        syntax.forget(uri)
+        snippets.forget(uri)
 
     async def suggest(self, want: Want) -> Suggested:
         """Return suggestions for `want`; none when it was overtaken by a newer one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--packages", type=Path, help="JSON list of packages (default: ours)")
     data.add_argument(
         "--exclude", type=Path, action="append", default=[], help="benchmark file to keep out"
+    )
+    data.add_argument(
+        "--latest", action="store_true", help="newest versions, not those that we trained on"
     )
     adapter = actions.add_parser("adapter", help="train, from the last checkpoint if there is one")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
@@ -69,7 +73,9 @@ def _data(args: argparse.Namespace) -> int:
     settings = data_build.DataSettings(
         folder=args.data, tokenizer=files.tokenizer, exclude=tuple(args.exclude)
     )
-    packages = data_build.read_package_list(args.packages or data_build.PACKAGE_LIST)
+    packages = data_build.read_package_list(
+        args.packages or data_build.PACKAGE_LIST, pinned=not args.latest
+    )
     records = data_build.build(settings, packages)
     held_out = sum(record.held_out for record in records)
     tokens = sum(record.tokens for record in records)
@@ -99,6 +105,7 @@ def _adapter(args: argparse.Namespace) -> int:
             trainer.export()
             print(args.export)
         else:
+            signal.signal(signal.SIGTERM, lambda *_: trainer.stop())
             trainer.run(until=_moment(args.until))
     except (
         CheckpointError, ModelConfigError, SettingsError, ShardError, TrainingError,

@@ -33,6 +33,8 @@ _OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",
     "KV_CACHE_PRECISION": "f32",
     "PERFORMANCE_HINT": "LATENCY",
+    # A pinned thread waits for its core while another is free, as on a laptop that also compiles.
+    "ENABLE_CPU_PINNING": "NO",
 }
 
 

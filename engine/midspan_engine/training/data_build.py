@@ -6,7 +6,7 @@ import collections
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 _HELD_OUT_EVERY = 5
 _TYPED = frozenset({"typescript"})
 PACKAGE_LIST = Path(__file__).with_name("packages.json")
+PINS = Path(__file__).with_name("manifest.json")
+"""What the shipped adapter was trained on: version, licence and sum of every archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +67,25 @@ def is_held_out(key: str) -> bool:
     return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % _HELD_OUT_EVERY == 0
 
 
-def read_package_list(path: Path = PACKAGE_LIST) -> list[Wanted]:
-    """The packages to take: `{"wheel": ["name", "name==1.0"], "npm": [...], …}`."""
+def read_package_list(path: Path = PACKAGE_LIST, *, pinned: bool = True) -> list[Wanted]:
+    """The packages to take: `{"wheel": ["name", …], "npm": […], …}`.
+
+    Those that our manifest knows get its version and sum, so that the same data comes back.
+    """
     raw: dict[Any, list[str]] = json.loads(path.read_text(encoding="utf-8"))
-    wanted = []
+    wanted: list[Wanted] = []
     for ecosystem, names in raw.items():
-        for entry in names:
-            name, _, version = entry.partition("==")
-            wanted.append(Wanted(ecosystem=ecosystem, name=name, version=version or None))
-    return wanted
+        wanted += [Wanted(ecosystem=ecosystem, name=name) for name in names]
+    if not pinned:
+        return wanted
+    pins = {record.key: (record.version, record.sha256) for record in read_manifest(PINS)}
+    unpinned = (None, None)
+    return [
+        replace(
+            item, version=pins.get(item.key, unpinned)[0], sha256=pins.get(item.key, unpinned)[1]
+        )
+        for item in wanted
+    ]
 
 
 def build(settings: DataSettings, packages: Sequence[Wanted]) -> list[PackageRecord]:
@@ -142,6 +154,9 @@ class _Builder:
         fetched = fetch(wanted, self.settings.folder / "cache")
         if not is_permissive(fetched.licence):
             _LOG.warning("left out: %s has licence %r", wanted.name, fetched.licence)
+            return None
+        if wanted.sha256 not in (None, fetched.sha256):
+            _LOG.warning("left out: %s is not the archive that was pinned", fetched.archive.name)
             return None
         shard = self._tokenise(self._files(fetched))
         write_shard(self.shard_path(wanted.key), shard)

@@ -29,11 +29,12 @@ class FetchError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A package to fetch; `version` None means the newest."""
+    """A package to fetch; `version` None means the newest, `sha256` None any archive."""
 
     ecosystem: Ecosystem
     name: str
     version: str | None = None
+    sha256: str | None = None
 
     @property
     def key(self) -> str:

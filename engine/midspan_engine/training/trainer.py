@@ -119,6 +119,7 @@ class Trainer:
         }
         self.tally = _Tally(seconds={})
         self.until: float | None = None
+        self.interrupted = False
         self.source = ContextSource(
             sampler,
             objective,
@@ -143,7 +144,7 @@ class Trainer:
             disable=not self.processes.leads,
         )  # fmt: skip
         self.until = until
-        while self.state.step < self.settings.steps and (until is None or time.time() < until):
+        while self._goes_on():
             self.step()
             progress.update()
             now = time.monotonic()
@@ -157,7 +158,16 @@ class Trainer:
                 evaluated = time.monotonic()
         progress.close()
         self.save()
-        self.evaluate()
+        if not self.interrupted:
+            self.evaluate()
+
+    def stop(self) -> None:
+        """Let `run` save and return after the step that it is in."""
+        self.interrupted = True
+
+    def _goes_on(self) -> bool:
+        late = self.until is not None and time.time() >= self.until
+        return not (self.interrupted or late) and self.state.step < self.settings.steps
 
     def step(self) -> float:
         """One optimizer step over `contexts_per_step` contexts of every process; the mean loss."""

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import torch
-from torch import multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from midspan_engine.training.run import prepare
 
@@ -42,7 +42,7 @@ def test_two_processes_give_the_gradient_of_one(
     alone.gradients()
     result = tmp_path / "gradients.pt"
     halves = dataclasses.replace(small_settings, contexts_per_step=2)
-    multiprocessing.spawn(  # type: ignore[no-untyped-call]
+    spawn(  # type: ignore[no-untyped-call]
         _one_of_two, args=(_free_port(), run_plan, halves, result), nprocs=2
     )
     shared = torch.load(result)

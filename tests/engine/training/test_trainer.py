@@ -43,9 +43,18 @@ def test_a_resumed_run_is_the_same_as_an_unbroken_one(
 
 
 def test_training_lowers_the_loss(run_plan: RunPlan, small_settings: TrainSettings) -> None:
-    trainer = prepare(run_plan, small_settings)
-    losses = [trainer.step() for _ in range(40)]
-    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
+    trainer = prepare(run_plan, dataclasses.replace(small_settings, steps=1000))
+
+    def loss_of_the_first_contexts() -> float:
+        trainer.state.step = 0
+        sums = trainer.gradients()
+        trainer.optimizer.zero_grad()
+        return float(sums[0] / sums[1])
+
+    before = loss_of_the_first_contexts()
+    for _ in range(30):
+        trainer.step()
+    assert loss_of_the_first_contexts() < 0.8 * before
 
 
 def test_run_stops_at_the_last_step_and_leaves_log_checkpoint_and_adapter(
@@ -65,6 +74,22 @@ def test_run_stops_at_the_last_step_and_leaves_log_checkpoint_and_adapter(
     _, info = load_adapter(run_plan.export, config, base_sha256="c" * 64)
     assert info.tokens_trained == trainer.state.tokens > 0
     assert prepare(run_plan, small_settings).state.step == 6
+
+
+def test_a_run_that_is_told_to_stop_saves_after_its_step(
+    run_plan: RunPlan, small_settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = prepare(run_plan, small_settings)
+    step = trainer.step
+
+    def interrupted_step() -> float:
+        trainer.stop()
+        return step()
+
+    monkeypatch.setattr(trainer, "step", interrupted_step)
+    trainer.run()
+    assert not trainer.files.log.exists()
+    assert prepare(run_plan, small_settings).state.step == 1
 
 
 def test_a_step_that_is_not_finite_is_dropped(

@@ -97,8 +97,9 @@ class SideBySide:
     def cold_tokens(self, place: Place, number: int) -> list[Timing]:
         """A cold request with 512 tokens before and 128 after, where the place has as many."""
         name = f"cold:{number}"
-        head = self.tokenizer.encode(place.before)[-512:]
-        tail = self.tokenizer.encode(place.after)[:128]
+        end = place.cursor + len(place.typed)
+        head = self.tokenizer.encode(place.text[: place.cursor])[-512:]
+        tail = self.tokenizer.encode(place.text[end:])[:128]
         request = InfillRequest(
             id=number,
             session=name,

@@ -37,12 +37,16 @@ class Place:
         before: Up to 2,000 characters before the cursor.
         typed: The rest of the line.
         after: Up to 500 characters from the line's end on.
+        text: The whole source.
+        cursor: Where the cursor is in it.
     """
 
     module: str
     before: str
     typed: str
     after: str
+    text: str
+    cursor: int
 
     def request(
         self, *, number: int, session: str, keys: int = 0, scope: Scope = "line", tokens: int = 64
@@ -91,6 +95,8 @@ def _in_source(module: str, text: str) -> list[Place]:
                 before=text[cursor - PREFIX_CHARACTERS : cursor],
                 typed=text[cursor:end],
                 after=text[end : end + SUFFIX_CHARACTERS],
+                text=text,
+                cursor=cursor,
             )
         )
     return result

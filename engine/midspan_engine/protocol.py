@@ -136,7 +136,11 @@ class StatusQuery(_Message, frozen=True, kw_only=True, tag="status?"):
 
 
 class DecodeStats(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request cost. `passes` counts forward passes after the context was encoded."""
+    """What one request cost.
+
+    `passes` counts forward passes that looked for tokens. The first of them also encodes the end of
+    the context, so it belongs to `context_ms`; the others make up `decode_ms`.
+    """
 
     passes: int = 0
     tokens: int = 0

@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
 
+from midspan_engine.models.adapter_file import AdapterArrays
 from midspan_engine.models.config import Qwen2Config
-from midspan_engine.runtime.adapter_file import AdapterArrays
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

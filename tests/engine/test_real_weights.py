@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CACHE = 64 * 1024 * 1024
-NEW_TOKENS = 8
+NEW_TOKENS = 6
 
 
 def prompts(count: int) -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ def prompts(count: int) -> list[tuple[str, str]]:
         for _, value in sorted(vars(module).items())
         if inspect.isfunction(value)
     ]
-    fitting = [source for source in sources if 300 < len(source) < 1500]
+    fitting = [source for source in sources if 200 < len(source) < 700]
     cases = []
     for index in range(count):
         lines = fitting[index % len(fitting)].splitlines(keepends=True)

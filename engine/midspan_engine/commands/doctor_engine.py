@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
 from midspan_engine.commands.doctor_machine import Finding
-from midspan_engine.protocol import (
-    EngineStatus,
-    Hello,
-    ProtocolMismatch,
-    StatusQuery,
-    Welcome,
-    decode_engine,
-    encode,
-    frame_length,
-    socket_path,
-    state_directory,
-)
+from midspan_engine.protocol import ProtocolMismatch, socket_path, state_directory
+from midspan_engine.service.probe import probe
 from midspan_engine.weights.files import cache_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midspan_engine.protocol import EngineMessage
-
-_TIMEOUT_S = 1.0
-_MOST_FRAMES = 8
 _PULL_BYTES = 1_500_000_000
 
 
@@ -77,7 +62,7 @@ def engine() -> Finding:
     """Ask the engine how it is. One that is not running is no fault: the editor starts it."""
     path = socket_path()
     try:
-        status = _ask(path)
+        status = probe(path).status
     except (FileNotFoundError, ConnectionRefusedError):
         found = f"not running ({path})"
         remedy = "nothing to do: it starts with the first request"
@@ -91,41 +76,6 @@ def engine() -> Finding:
     if status.state == "failed":
         return Finding(grade="fail", subject="engine", found=found, remedy=status.message)
     return Finding(grade="ok", subject="engine", found=found)
-
-
-def _ask(path: Path) -> EngineStatus:
-    """Return the engine's own word.
-
-    Raises:
-        OSError: nobody listens, or the answer does not come in time.
-        ProtocolMismatch: something else than our engine listens.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-        channel.settimeout(_TIMEOUT_S)
-        channel.connect(str(path))
-        channel.sendall(encode(Hello(client="midspan doctor")) + encode(StatusQuery()))
-        first = _receive(channel)
-        if not isinstance(first, Welcome):
-            raise ProtocolMismatch(f"the first frame is a {type(first).__name__}, not a Welcome")
-        for _ in range(_MOST_FRAMES):
-            message = _receive(channel)
-            if isinstance(message, EngineStatus):
-                return message
-    raise ProtocolMismatch("no status came")
-
-
-def _receive(channel: socket.socket) -> EngineMessage:
-    return decode_engine(_exactly(channel, frame_length(_exactly(channel, 4))))
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = channel.recv(count - len(parts))
-        if not part:
-            raise ConnectionResetError("it closed the connection")
-        parts += part
-    return bytes(parts)
 
 
 def _refusal(folder: Path) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from midspan_engine.protocol import MidspanError, socket_path
+from midspan_engine.protocol import MidspanError, ProtocolMismatch, socket_path
+from midspan_engine.service.probe import probe
 from midspan_engine.service.process import EngineConfig, serve
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 HELP = "run the resident engine (editors start it by themselves)"
 _MIB = 1024 * 1024
+_STOP_PATIENCE_S = 15.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
     )
+    parser.add_argument(
+        "--adapter", default="auto", help="an adapter file; auto: the one that ships; none"
+    )
+    parser.add_argument("--stop", action="store_true", help="end the running engine")
     parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")
     parser.add_argument("--threads", type=int, default=0, help="0: one for each physical core")
     parser.add_argument(
@@ -39,10 +48,13 @@ def run(args: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if args.stop:
+        return _stop(args.socket or socket_path())
     config = EngineConfig(
         model=args.model,
         socket=args.socket or socket_path(),
         runtime=args.runtime,
+        adapter=args.adapter,
         cache_bytes=args.cache_mb * _MIB,
         threads=args.threads,
         idle_s=args.idle_minutes * 60,
@@ -52,3 +64,24 @@ def run(args: argparse.Namespace) -> int:
     except (MidspanError, OSError) as error:
         print(f"midspan engine: {error}", file=sys.stderr)
         return 1
+
+
+def _stop(path: Path) -> int:
+    """Ask the engine that listens on `path` to finish and leave; the exit code."""
+    try:
+        pid = probe(path).welcome.pid
+    except (FileNotFoundError, ConnectionRefusedError):
+        print("no engine is running")
+        return 0
+    except (OSError, ProtocolMismatch) as error:
+        print(f"midspan engine: {path} does not answer: {error}", file=sys.stderr)
+        return 1
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_PATIENCE_S
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if path.exists():
+        print(f"midspan engine: process {pid} is still finishing its work", file=sys.stderr)
+        return 1
+    print(f"the engine (process {pid}) has left")
+    return 0

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midspan_engine.decoding.layout import required_indent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,13 +41,16 @@ class Prompt:
         tail: Suffix mark and suffix, `[tokens]`.
         middle_mark: Ends the prompt.
         pending: Bytes that the span has to begin with: the end of the prefix, taken back so that
-            the model continues from a token boundary. They are not part of the answer.
+            the model continues from a token boundary, then what layout demands.
+        given: How many of the pending bytes belong to the answer; those before them stand in the
+            prefix.
     """
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
     middle_mark: int
     pending: bytes
+    given: int = 0
 
     @property
     def length(self) -> int:
@@ -58,6 +63,7 @@ def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Pr
     marks = tokenizer.special
     suffix = tokenizer.encode(request.suffix)[: min(SUFFIX_TOKENS, limit // 3)]
     prefix, pending = tokenizer.heal(_snippet_text(request) + request.prefix)
+    indent = required_indent(request.prefix, request.language).encode()
     room = limit - len(suffix) - 3
     if len(prefix) > room:
         dropped = -(-(len(prefix) - room) // _GRID) * _GRID
@@ -66,7 +72,8 @@ def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Pr
         head=(marks.fim_prefix, *prefix),
         tail=(marks.fim_suffix, *suffix),
         middle_mark=marks.fim_middle,
-        pending=pending,
+        pending=pending + indent,
+        given=len(indent),
     )
 
 

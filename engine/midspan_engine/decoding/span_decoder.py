@@ -32,6 +32,14 @@ class Branch:
     logprob: float
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a span must begin with, and how many bytes of that are no part of its text."""
+
+    pending: bytes = b""
+    hidden: int = 0
+
+
 class SpanDecoder:
     """Fills one canvas.
 
@@ -39,7 +47,7 @@ class SpanDecoder:
         canvas: Empty, or holding the tokens that a branch begins with.
         request: Read for the ending rule and `max_tokens`.
         tokenizer: Of the loaded model.
-        pending: Bytes the span must begin with (see `Prompt.pending`).
+        start: What the span must begin with (see `Prompt.pending`).
         drafts: Source of guesses; None for no look-up.
         policy: See `unmask`.
     """
@@ -49,14 +57,14 @@ class SpanDecoder:
         canvas: Canvas,
         request: InfillRequest,
         tokenizer: Tokenizer,
-        pending: bytes,
+        start: Start,
         drafts: LookupDraft | None,
         policy: Policy,
     ) -> None:
         self.canvas = canvas
         self.request = request
         self.tokenizer = tokenizer
-        self.pending = pending
+        self.pending = start.pending
         self.finish: Finish | None = None
         self.text = ""
         self.drafted = 0
@@ -66,7 +74,7 @@ class SpanDecoder:
         self._policy = policy
         self._rule = SpanRule.of(request)
         self._ends = frozenset(astuple(tokenizer.special))
-        self._healed = pending
+        self._start = start
         self._kept = 0
 
     @property
@@ -98,8 +106,7 @@ class SpanDecoder:
         """Apply the policy to the scores of a pass over `canvas.rows()`."""
         canvas = self.canvas
         before, guesses = len(canvas.tokens), canvas.guesses
-        if self.request.n > 1:
-            self._note_branches(scores)
+        self._note_branches(scores)
         commit = self._policy(canvas, scores, self._pick)
         canvas.commit(commit)
         for token, guess in zip(commit.tokens, guesses, strict=False):
@@ -124,7 +131,7 @@ class SpanDecoder:
         canvas.tokens = [*self.canvas.tokens[: branch.place], branch.token]
         canvas.logprobs = [*self.canvas.logprobs[: branch.place], branch.logprob]
         twin = SpanDecoder(
-            canvas, self.request, self.tokenizer, self._healed, self._drafts, self._policy
+            canvas, self.request, self.tokenizer, self._start, self._drafts, self._policy
         )
         twin._spell(canvas.tokens)
         twin._judge(len(canvas.tokens) - 1)
@@ -191,7 +198,7 @@ class SpanDecoder:
 
     def _keep(self, text: str) -> None:
         """Count the tokens that lie within the text."""
-        size, at = len(self._healed) + len(text.encode("utf-8", "surrogatepass")), 0
+        size, at = self._start.hidden + len(text.encode("utf-8", "surrogatepass")), 0
         self._kept = 0
         for token in self.canvas.tokens:
             at += len(self.tokenizer.token_bytes(token))
@@ -201,9 +208,10 @@ class SpanDecoder:
 
     def _text(self, tokens: list[int]) -> str:
         spelled = self.tokenizer.decode_bytes(tokens)
-        if len(spelled) < len(self._healed):
+        hidden = self._start.hidden
+        if len(spelled) < hidden:
             return ""
-        return self.tokenizer.decode(tokens)[len(self._healed.decode("utf-8", "ignore")) :]
+        return self.tokenizer.decode(tokens)[len(spelled[:hidden].decode("utf-8", "ignore")) :]
 
     def _note_branches(self, scores: RowScores) -> None:
         """Remember the runner-up of each row that is about to be committed."""

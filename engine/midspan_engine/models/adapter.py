@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from midspan_engine.models.adapter_file import (
+    FORMAT_VERSION,
+    LINEARS,
+    AdapterError,
+    linear_sizes,
+    read_tensors,
+)
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from midspan_engine.models.adapter_file import AdapterInfo
     from midspan_engine.models.config import Qwen2Config
-
-FORMAT_VERSION = "1"
-LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-class AdapterError(ValueError):
-    """The adapter file cannot be used with this model; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdapterInfo:
-    """What an adapter file says about itself."""
-
-    base_sha256: str
-    """Sum of the weights file that it was trained on."""
-    base_name: str
-    rank: int
-    alpha: float
-    block: int
-    """Longest block, in tokens, that training used."""
-    tokens_trained: int
-    """Supervised tokens so far."""
 
 
 class LowRank(nn.Module):
@@ -95,7 +80,8 @@ class Adapter(nn.Module):
             for name, value in self.state_dict().items()
         }
         for name, value in tensors.items():
-            _check_finite(name, value, "not saved")
+            if not bool(torch.isfinite(value).all()):
+                raise AdapterError(f"tensor {name!r} holds a value that is not finite; not saved")
         metadata = {
             "format": FORMAT_VERSION,
             "base_sha256": info.base_sha256,
@@ -108,55 +94,8 @@ class Adapter(nn.Module):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         save_file(tensors, temporary, metadata=metadata)
+        temporary.chmod(0o644)  # safetensors lets nobody else read it
         temporary.replace(path)
-
-
-def linear_sizes(config: Qwen2Config) -> dict[str, tuple[int, int]]:
-    """(inputs, outputs) of each linear of a layer."""
-    hidden, middle = config.hidden_size, config.intermediate_size
-    width = config.num_attention_heads * config.head_dim
-    kv_width = config.num_key_value_heads * config.head_dim
-    return {
-        "q_proj": (hidden, width),
-        "k_proj": (hidden, kv_width),
-        "v_proj": (hidden, kv_width),
-        "o_proj": (width, hidden),
-        "gate_proj": (hidden, middle),
-        "up_proj": (hidden, middle),
-        "down_proj": (middle, hidden),
-    }
-
-
-def read_adapter_info(path: Path) -> AdapterInfo:
-    """Metadata of an adapter file, without its tensors.
-
-    Raises:
-        AdapterError: not an adapter file, or one of a newer format.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise AdapterError(
-            f"the adapter {path} is missing or damaged ({error}): fetch it again, or train one "
-            "with `midspan train adapter`"
-        ) from error
-    if metadata.get("format") != FORMAT_VERSION:
-        raise AdapterError(
-            f"the adapter {path} has format {metadata.get('format')!r}, this version reads "
-            f"{FORMAT_VERSION!r}: update midspan or use the adapter that came with it"
-        )
-    try:
-        return AdapterInfo(
-            base_sha256=metadata["base_sha256"],
-            base_name=metadata["base_name"],
-            rank=int(metadata["rank"]),
-            alpha=float(metadata["alpha"]),
-            block=int(metadata["block"]),
-            tokens_trained=int(metadata["tokens_trained"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise AdapterError(f"the adapter {path} has incomplete metadata: {error}") from error
 
 
 def load_adapter(
@@ -170,46 +109,13 @@ def load_adapter(
     """Read an adapter that was trained for the weights with sum `base_sha256`.
 
     Raises:
-        AdapterError: another base, a damaged file, an unknown, missing or misshapen tensor, or a
-            value that is not finite; the message names it and says what to do.
+        AdapterError: see `adapter_file.read_tensors`.
     """
-    info = read_adapter_info(path)
-    if info.base_sha256 != base_sha256:
-        raise AdapterError(
-            f"the adapter {path} was trained for {info.base_name} (sha256 "
-            f"{info.base_sha256[:12]}…), the loaded weights have {base_sha256[:12]}…: use the "
-            "weights it belongs to, or train an adapter for yours with `midspan train adapter`"
-        )
+    arrays, info = read_tensors(path, config, base_sha256=base_sha256)
     with torch.device("meta"):
         adapter = Adapter(config, rank=info.rank, alpha=info.alpha)
-    expected = {name: value.shape for name, value in adapter.state_dict().items()}
-    tensors = _read_checked(path, expected, dtype, device)
+    tensors = {
+        name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()
+    }
     adapter.load_state_dict(tensors, assign=True)
     return adapter, info
-
-
-def _read_checked(
-    path: Path, expected: dict[str, torch.Size], dtype: torch.dtype, device: str
-) -> dict[str, Tensor]:
-    advice = f"{path} cannot be used: fetch the adapter again"
-    tensors: dict[str, Tensor] = {}
-    with safe_open(path, framework="pt", device=device) as file:
-        names = set(file.keys())
-        for name in sorted(names - expected.keys()):
-            raise AdapterError(f"unknown tensor {name!r}; {advice}")
-        for name in sorted(expected.keys() - names):
-            raise AdapterError(f"tensor {name!r} is missing; {advice}")
-        for name, shape in expected.items():
-            value = file.get_tensor(name)
-            if value.shape != shape:
-                raise AdapterError(
-                    f"tensor {name!r} has shape {tuple(value.shape)}, not {tuple(shape)}; {advice}"
-                )
-            _check_finite(name, value, advice)
-            tensors[name] = value.to(dtype)
-    return tensors
-
-
-def _check_finite(name: str, value: Tensor, advice: str) -> None:
-    if not bool(torch.isfinite(value).all()):
-        raise AdapterError(f"tensor {name!r} holds a value that is not finite (NaN); {advice}")

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from midspan_engine.models.adapter_file import read_adapter
+from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from midspan_engine.models.adapter import Adapter
+    from midspan_engine.models.adapter_file import AdapterArrays
     from midspan_engine.runtime.rows import Runtime
 
     Progress = Callable[[float, str], None]
 
 RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSource:
+    """An adapter file, and the sum of the weights that it is to be used with."""
+
+    path: Path
+    base_sha256: str
 
 
 class RuntimeMissing(MidspanError):  # noqa: N818  named for what is missing
@@ -28,6 +41,7 @@ def create_runtime(
     name: RuntimeName = "auto",
     cache_bytes: int,
     threads: int = 0,
+    adapter: AdapterSource | None = None,
     progress: Progress = lambda _share, _what: None,
 ) -> Runtime:
     """Load a model folder on the runtime that is fastest here: torch on CUDA, else OpenVINO.
@@ -35,6 +49,7 @@ def create_runtime(
     Raises:
         RuntimeMissing: the package of the chosen runtime is not installed.
         ModelConfigError: the folder does not describe a network that we run.
+        AdapterError: the adapter is damaged or belongs to other weights.
     """
     if name == "auto":
         name = _best()
@@ -44,16 +59,35 @@ def create_runtime(
 
         progress(0.2, "loading the weights into torch")
         device = "cuda" if _has_cuda() else "cpu"
-        return TorchRuntime(folder, cache_bytes=cache_bytes, device=device)
+        return TorchRuntime(
+            folder, cache_bytes=cache_bytes, device=device, adapter=_for_torch(folder, adapter)
+        )
     from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
 
     return OpenVinoRuntime(
         folder,
         cache_bytes=cache_bytes,
         threads=threads,
+        adapter=_for_openvino(folder, adapter),
         exact=name == "openvino-fp32",
         progress=progress,
     )
+
+
+def _for_openvino(folder: Path, source: AdapterSource | None) -> AdapterArrays | None:
+    if source is None:
+        return None
+    config = Qwen2Config.from_folder(folder)
+    return read_adapter(source.path, config, base_sha256=source.base_sha256)[0]
+
+
+def _for_torch(folder: Path, source: AdapterSource | None) -> Adapter | None:
+    if source is None:
+        return None
+    from midspan_engine.models.adapter import load_adapter  # noqa: PLC0415  heavy
+
+    config = Qwen2Config.from_folder(folder)
+    return load_adapter(source.path, config, base_sha256=source.base_sha256)[0]
 
 
 def _best() -> RuntimeName:

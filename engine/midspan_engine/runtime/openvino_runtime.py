@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from midspan_engine.runtime.adapter_file import AdapterArrays
+    from midspan_engine.models.adapter_file import AdapterArrays
 
     Progress = Callable[[float, str], None]
 

@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.tensor_file import map_tensors
 from midspan_engine.runtime.folder_weights import FolderWeights
-from midspan_engine.runtime.tensor_file import map_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from midspan_engine.service.worker import EngineWorker
 
 _logger = logging.getLogger(__name__)
+_FAILED_STAY_S = 5.0
 _MOST_BUFFERED = 4 * 1024 * 1024
 
 
@@ -76,6 +77,7 @@ class EngineServer:
         self._numbers = 0
         self._open_requests = 0
         self._last_request = time.monotonic()
+        self._failed_since = time.monotonic()
         self._stopping = asyncio.Event()
 
     async def run(self, bound: socket.socket) -> None:
@@ -103,10 +105,18 @@ class EngineServer:
                 await asyncio.wait_for(self._stopping.wait(), timeout=1.0)
             if self._worker.failure is not None:
                 raise self._worker.failure
+            if self._failed_for() > _FAILED_STAY_S:
+                return
             idle = time.monotonic() - self._last_request
             if self._idle_s and not self._open_requests and idle > self._idle_s:
                 _logger.info("no request for %.0f s; leaving", idle)
                 return
+
+    def _failed_for(self) -> float:
+        """Seconds since loading failed. Leaving lets the next request try again."""
+        if self._worker.status.state != "failed":
+            self._failed_since = time.monotonic()
+        return time.monotonic() - self._failed_since
 
     async def _drain(self) -> None:
         self._broadcast(EngineStatus(state="stopping"))

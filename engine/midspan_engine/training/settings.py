@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,7 @@ from midspan_engine.training.rollout import RolloutSettings
 from midspan_engine.training.spans import SpanLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -44,7 +45,7 @@ class TrainSettings:
     spike_factor: float = 8.0
     """A gradient this many times its running mean is dropped."""
     checkpoint_every_s: float = 240.0
-    evaluate_every_s: float = 1_200.0
+    evaluate_every_s: float = 1_800.0
     evaluation_contexts: int = 40
     greedy_contexts: int = 24
     limits: SpanLimits = field(default_factory=SpanLimits)
@@ -74,11 +75,20 @@ def settings_from(raw: object, origin: str) -> TrainSettings:
     Raises:
         SettingsError: unknown key or wrong kind of value.
     """
-    if isinstance(raw, dict):
-        unknown = raw.keys() - TrainSettings.__dataclass_fields__.keys()
-        if unknown:
-            raise SettingsError(f"{origin}: unknown key {min(unknown)!r}")
+    for key in _unknown_keys(raw, TrainSettings()):
+        raise SettingsError(f"{origin}: unknown key {key!r}")
     try:
         return msgspec.convert(raw, TrainSettings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {error}") from error
+
+
+def _unknown_keys(raw: object, known: object) -> Iterator[str]:
+    """Keys that msgspec would pass over in silence."""
+    if not (isinstance(raw, dict) and is_dataclass(known)):
+        return
+    for key, value in raw.items():
+        if hasattr(known, key):
+            yield from _unknown_keys(value, getattr(known, key))
+        else:
+            yield str(key)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from midspan_engine.models.adapter import Adapter, AdapterInfo
+from midspan_engine.models.adapter import Adapter
+from midspan_engine.models.adapter_file import AdapterInfo
 from midspan_engine.training.blocks import plan_blocks
 from midspan_engine.training.checkpoint import (
     CheckpointError,

@@ -19,6 +19,7 @@ from midspan_engine.protocol import (
     encode,
     frame_length,
 )
+from midspan_engine.service import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDSPAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MIDSPAN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("MIDSPAN_SOCKET", str(tmp_path / "e.sock"))
-    monkeypatch.setattr(doctor_engine, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(probe, "_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture

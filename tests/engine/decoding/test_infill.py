@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.span_decoder import SpanDecoder
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest, RequestRejected
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from midspan_engine.models.adapter_file import AdapterArrays
     from midspan_engine.protocol import Infill, Partial
-    from midspan_engine.runtime.adapter_file import AdapterArrays
     from midspan_engine.tokenizer import Tokenizer
 
     MakeEngine = Callable[..., Engine]
@@ -276,3 +277,24 @@ def test_a_stream_grows_to_the_final_text(make_engine: MakeEngine) -> None:
     parts = seen[:-1]
     assert parts
     assert all(final.startswith(part) for part in parts)
+
+
+def test_an_answer_that_repeats_the_next_line_gives_way_to_another(
+    make_engine: MakeEngine,
+) -> None:
+    request = ask(scope="line", suffix="")
+    plain = text(make_engine().infill(request))
+    assert len(plain.strip()) > 6, "the tiny network must say something for this test"
+    suffix = f"\n{plain}\n"
+    greedy_engine = make_engine(GREEDY)
+    engine = make_engine()
+    for chosen in (greedy_engine, engine):
+        answer = chosen.infill(ask(scope="line", suffix=suffix, session=str(id(chosen))))
+        assert len(answer.choices) == 1
+        assert not repeats_next_line(text(answer), suffix)
+
+
+def test_a_line_after_a_block_opener_begins_with_its_indentation(make_engine: MakeEngine) -> None:
+    for config in (None, GREEDY):
+        answer = make_engine(config).infill(ask("if load_module(name):\n", "", scope="line"))
+        assert text(answer).startswith("    ")

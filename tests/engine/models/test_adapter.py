@@ -7,13 +7,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from midspan_engine.models.adapter import (
-    Adapter,
-    AdapterError,
-    AdapterInfo,
-    load_adapter,
-    read_adapter_info,
-)
+from midspan_engine.models.adapter import Adapter, load_adapter
+from midspan_engine.models.adapter_file import AdapterError, AdapterInfo, read_adapter_info
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from midspan_engine.runtime.torch_runtime import TorchRuntime
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midspan_engine.runtime.adapter_file import AdapterArrays
+    from midspan_engine.models.adapter_file import AdapterArrays
     from midspan_engine.runtime.rows import RowScores, Runtime
 
 CACHE = 4 * 1024 * 1024

@@ -268,7 +268,8 @@ def test_missing_weights_are_reported_with_what_to_do(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIDSPAN_CACHE", str(tmp_path / "empty"))
-    client = start(model="midspan-0.5b").connect()
+    engine = start(model="midspan-0.5b")
+    client = engine.connect()
     client.send(Hello())
     client.wait_for(Welcome)
     client.send(ask(1))
@@ -277,6 +278,7 @@ def test_missing_weights_are_reported_with_what_to_do(
     assert "midspan pull" in answer.message
     client.send(StatusQuery())
     assert client.wait_for(EngineStatus).state == "failed"
+    assert engine.wait() == 0, "it leaves, so that the next request tries again"
 
 
 def test_no_source_text_is_logged(start: Start) -> None:
@@ -303,3 +305,14 @@ def test_the_environment_chooses_the_socket(
     assert len(os.fsencode(protocol.socket_path())) < 100
     monkeypatch.setenv("MIDSPAN_SOCKET", str(tmp_path / "own.sock"))
     assert protocol.socket_path() == tmp_path / "own.sock"
+
+
+def test_stop_ends_the_running_engine(start: Start) -> None:
+    engine = start()
+    engine.connect().ready()
+    command = [sys.executable, "-m", "midspan_engine", "--stop", "--socket", str(engine.path)]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "has left" in first.stdout
+    assert engine.wait() == 0
+    second = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "no engine is running" in second.stdout

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midspan_engine.commands import train
-from midspan_engine.models.adapter import read_adapter_info
+from midspan_engine.models.adapter_file import read_adapter_info
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def test_adapter_trains_and_export_writes_it_again(arguments: list[str], tmp_pat
 
 
 def test_a_key_that_does_not_exist_is_named(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[blocks]\nlenghts = [3]\n")
+    (tmp_path / "config.toml").write_text("steps = 1\n[blocks]\nlenghts = [3]\n")
     with pytest.raises(MidspanError, match="lenghts"):
         _run(["adapter", *arguments])
-    (tmp_path / "config.toml").write_text("learning_rte = 1.0\n")
+    (tmp_path / "config.toml").write_text("steps = 1\nlearning_rte = 1.0\n")
     with pytest.raises(MidspanError, match="learning_rte"):
         _run(["adapter", *arguments])
-    (tmp_path / "config.toml").write_text("rank = 'many'\n")
+    (tmp_path / "config.toml").write_text("steps = 1\nrank = 'many'\n")
     with pytest.raises(MidspanError, match="rank"):
         _run(["adapter", *arguments])
 

@@ -74,7 +74,7 @@ def test_a_second_run_goes_on_where_the_first_stopped(
     build(settings, [one])
     two = _wheel(cache, "two", {"two/a.py": _module("a"), "two/c.py": _module("third")})
     opened: list[str] = []
-    real = data_build.fetch
+    real = data_fetch.fetch
 
     def counted(wanted: Wanted, folder: Path) -> data_fetch.Fetched:
         opened.append(wanted.name)

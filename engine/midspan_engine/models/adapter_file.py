@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from midspan_engine.models.tensor_file import map_tensors, widen_bf16
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime.tensor_file import map_tensors, widen_bf16
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,28 @@ def read_adapter_info(path: Path) -> AdapterInfo:
 def read_adapter(
     path: Path, config: Qwen2Config, *, base_sha256: str
 ) -> tuple[AdapterArrays, AdapterInfo]:
-    """Read an adapter that was trained for the weights with sum `base_sha256`.
+    """Read an adapter for a runtime without torch.
+
+    Raises:
+        AdapterError: see `read_tensors`.
+    """
+    tensors, info = read_tensors(path, config, base_sha256=base_sha256)
+    scale = np.float32(info.alpha / info.rank)
+    pairs = {
+        (layer, name): (
+            tensors[f"layers.{layer}.{name}.lora_a"],
+            tensors[f"layers.{layer}.{name}.lora_b"] * scale,
+        )
+        for layer in range(config.num_hidden_layers)
+        for name in LINEARS
+    }
+    return AdapterArrays(mask_embedding=tensors["mask_embedding"], pairs=pairs), info
+
+
+def read_tensors(
+    path: Path, config: Qwen2Config, *, base_sha256: str
+) -> tuple[dict[str, NDArray[np.float32]], AdapterInfo]:
+    """Read and check an adapter that was trained for the weights with sum `base_sha256`.
 
     Raises:
         AdapterError: another base, a damaged file, an unknown, missing or misshapen tensor, or a
@@ -122,17 +143,7 @@ def read_adapter(
             f"{info.base_sha256[:12]}…), the loaded weights have {base_sha256[:12]}…: use the "
             "weights it belongs to, or train an adapter for yours with `midspan train adapter`"
         )
-    tensors = _read_checked(path, _shapes(config, info.rank))
-    scale = np.float32(info.alpha / info.rank)
-    pairs = {
-        (layer, name): (
-            tensors[f"layers.{layer}.{name}.lora_a"],
-            tensors[f"layers.{layer}.{name}.lora_b"] * scale,
-        )
-        for layer in range(config.num_hidden_layers)
-        for name in LINEARS
-    }
-    return AdapterArrays(mask_embedding=tensors["mask_embedding"], pairs=pairs), info
+    return _read_checked(path, _shapes(config, info.rank)), info
 
 
 def _shapes(config: Qwen2Config, rank: int) -> dict[str, tuple[int, ...]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TaskSet = Literal["single", "multi"]
+Hole = Literal["editor", "benchmark"]
 
 _FILES: dict[TaskSet, str] = {
     "single": "SingleLine-even.jsonl.gz",
@@ -64,14 +65,20 @@ def spread(items: Sequence[T], limit: int | None) -> list[T]:
     return [items[index * len(items) // limit] for index in range(limit)]
 
 
-def request_for(task: Task, which: TaskSet, *, number: int, effort: Effort) -> InfillRequest:
-    """The request that an editor would send; a session of its own, so that nothing is cached."""
+def request_for(
+    task: Task, which: TaskSet, *, number: int, effort: Effort, hole: Hole = "editor"
+) -> InfillRequest:
+    """The request for a task; a session of its own, so that nothing is cached.
+
+    The benchmark's holes swallow the line break at their end. In an editor it stands behind the
+    cursor, so it belongs to the suffix: the file is the same, and the model does better.
+    """
     return InfillRequest(
         id=number,
-        session=f"quality:{effort}:{number}",
+        session=f"quality:{number}",
         language="python",
         prefix=task.prompt,
-        suffix=task.suffix,
+        suffix=task.suffix if hole == "benchmark" else "\n" + task.suffix,
         scope="line" if which == "single" else "block",
         block_indent=0 if which == "single" else body_indent(task.prompt),
         max_tokens=_MAX_TOKENS[which],

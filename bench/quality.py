@@ -48,9 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if args.compare_runtimes:
         return _compare(args, tasks)
-    decoder = Decoder(weights.resolve(args.model), args.runtime, probe_suffix=args.probe_suffix)
+    decoder = Decoder(
+        weights.resolve(args.model), args.runtime, probe_suffix=args.probe_suffix, hole=args.hole
+    )
     pairs = list(_run_pairs(args, decoder, tasks))
-    settings = {"set": args.set, "effort": args.effort, "runtime": decoder.runtime_name}
+    settings = {
+        "set": args.set,
+        "hole": args.hole,
+        "effort": args.effort,
+        "runtime": decoder.runtime_name,
+    }
     print(json.dumps({"bench": "quality", **settings, **report(pairs)}))
     return 0
 
@@ -61,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds the benchmark")
     parser.add_argument("--set", choices=("single", "multi"), default="single")
+    parser.add_argument(
+        "--hole",
+        choices=("editor", "benchmark"),
+        default="editor",
+        help="whether the line break after the hole is in the suffix or in the hole",
+    )
     parser.add_argument("--limit", type=int, help="so many tasks, evenly spread")
     parser.add_argument("--model", default=weights.DEFAULT_MODEL)
     parser.add_argument("--runtime", choices=_RUNTIMES, default="auto")
@@ -117,7 +130,7 @@ def _compare(args: argparse.Namespace, tasks: Sequence[Task]) -> int:
     files = weights.resolve(args.model)
     texts: dict[str, list[str]] = {}
     for name in args.compare_runtimes:
-        decoder = Decoder(files, name, probe_suffix=False)
+        decoder = Decoder(files, name, probe_suffix=False, hole=args.hole)
         texts[name] = [
             decoder.run(task, args.set, args.effort, number).text
             for number, task in enumerate(tqdm(tasks, desc=name))

@@ -15,7 +15,7 @@ from midspan_engine.runtime import create_runtime
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from infilling_tasks import Task, TaskSet
+    from infilling_tasks import Hole, Task, TaskSet
 
     from midspan_engine.protocol import Effort
     from midspan_engine.runtime import RuntimeName
@@ -96,9 +96,12 @@ class Pair:
 class Decoder:
     """Two engines on one runtime: one with Midspan's decoding, one a row at a time."""
 
-    def __init__(self, files: ModelFiles, runtime: RuntimeName, *, probe_suffix: bool) -> None:
+    def __init__(
+        self, files: ModelFiles, runtime: RuntimeName, *, probe_suffix: bool, hole: Hole
+    ) -> None:
         network = create_runtime(files.folder, name=runtime, cache_bytes=_CACHE_BYTES)
         self.runtime_name = network.name
+        self._hole = hole
         tokenizer = Tokenizer.load(files)
         self._seen = Recording(**asdict(DEFAULT))
         plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=probe_suffix)
@@ -112,7 +115,7 @@ class Decoder:
         """Decode `task` with nothing cached."""
         engine = self._plain if how == AR else self._ours
         effort: Effort = "verified" if how == AR else how
-        request = request_for(task, which, number=number, effort=effort)
+        request = request_for(task, which, number=number, effort=effort, hole=self._hole)
         self._seen.lowest.clear()
         began = time.perf_counter()
         result = engine.infill(request)

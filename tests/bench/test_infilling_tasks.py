@@ -63,6 +63,13 @@ def test_every_request_has_a_session_of_its_own() -> None:
     assert len(sessions) == 3
 
 
+def test_in_an_editor_the_line_break_stands_behind_the_cursor() -> None:
+    editor = request_for(TASK, "single", number=0, effort="verified")
+    plain = request_for(TASK, "single", number=0, effort="verified", hole="benchmark")
+    assert plain.suffix == TASK.suffix
+    assert editor.suffix == "\n" + TASK.suffix
+
+
 def test_a_set_is_read_from_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "human-eval-infilling"
     folder.mkdir()

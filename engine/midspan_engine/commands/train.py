@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
+from midspan_engine.adapters import adapter_for
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, default=Path("train/run"), help="checkpoints and logs")
     parser.add_argument("--export", type=Path, default=Path("train/adapter.safetensors"))
     parser.add_argument("--config", type=Path, help="TOML settings (default: ours)")
+    parser.add_argument(
+        "--init",
+        default="auto",
+        help="adapter to begin from without a checkpoint; auto: the one that ships; none",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument(
         "--dtype", choices=("auto", "bf16", "fp32"), default="auto", help="of the frozen weights"
@@ -117,7 +123,7 @@ def _adapter(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace) -> RunPlan:
     from midspan_engine.training.machine import choose_dtype  # noqa: PLC0415
     from midspan_engine.training.run import RunPlan  # noqa: PLC0415
-    from midspan_engine.training.trainer import Base  # noqa: PLC0415
+    from midspan_engine.training.run_files import Base  # noqa: PLC0415
 
     files = weights.resolve(args.model)
     sha256 = args.base_sha256 or files.sha256
@@ -134,7 +140,14 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         device=_device(args.device),
         dtype=choose_dtype(args.dtype, args.device),
         compile=args.compile,
+        initial=_initial(args.init, sha256),
     )
+
+
+def _initial(choice: str, sha256: str) -> Path | None:
+    if choice == "auto":
+        return adapter_for(sha256)
+    return None if choice == "none" else Path(choice)
 
 
 def _device(name: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from midspan_engine.models.adapter_file import read_adapter_info
 from midspan_engine.models.packed_linear import can_pack, pack_linears
 from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.evaluation import greedy_set
 from midspan_engine.training.objective import Objective
 from midspan_engine.training.processes import Processes
+from midspan_engine.training.run_files import Base, RunFiles
 from midspan_engine.training.spans import (
     Context,
     SpanSampler,
@@ -21,7 +24,7 @@ from midspan_engine.training.spans import (
     read_contexts,
     write_contexts,
 )
-from midspan_engine.training.trainer import Base, RunFiles, Trainer
+from midspan_engine.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,13 +48,16 @@ class RunPlan:
     device: str
     dtype: torch.dtype
     compile: bool = False
+    initial: Path | None = None
+    """Adapter to begin from where there is no checkpoint yet."""
 
 
 def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     """Load the model and the data; the trainer resumes by itself if the folder has a checkpoint.
 
     Raises:
-        ModelConfigError, ShardError, CheckpointError: something on disk cannot be used.
+        ModelConfigError, ShardError, CheckpointError, AdapterError: something on disk cannot be
+            used.
     """
     processes = Processes.join(plan.device)
     model = Qwen2Model.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
@@ -67,13 +73,17 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
         pack_linears(model)
     if plan.compile:
         model.compile(dynamic=True)
+    if plan.initial:
+        # Other draws than those that the adapter was trained on.
+        seen = read_adapter_info(plan.initial).tokens_trained
+        settings = dataclasses.replace(settings, seed=settings.seed + seen)
     return Trainer(
         settings=settings,
         objective=objective,
         sampler=SpanSampler(corpus, tokenizer, settings.limits),
         held_out=held_out,
         greedy=greedy,
-        files=RunFiles(folder=plan.folder, export=plan.export),
+        files=RunFiles(folder=plan.folder, export=plan.export, initial=plan.initial),
         base=plan.base,
         processes=processes,
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from midspan_engine.models.adapter import Adapter
-from midspan_engine.models.adapter_file import AdapterInfo
+from midspan_engine.models.adapter import Adapter, load_adapter
+from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
 from midspan_engine.training.blocks import plan_blocks
 from midspan_engine.training.checkpoint import (
     CheckpointError,
@@ -24,10 +24,10 @@ from midspan_engine.training.checkpoint import (
 from midspan_engine.training.curves import draw_curves
 from midspan_engine.training.evaluation import Evaluation, evaluate
 from midspan_engine.training.rollout import ContextSource
+from midspan_engine.training.run_files import Base, RunFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -43,34 +43,6 @@ _MOST_SKIPS = 50
 
 class TrainingError(RuntimeError):
     """The run cannot go on; the message says what to change."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFiles:
-    """Where a run keeps what it writes."""
-
-    folder: Path
-    export: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.jsonl"
-
-    @property
-    def curves(self) -> Path:
-        return self.folder / "curves.png"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """The frozen weights' identity, for the adapter's metadata."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -277,6 +249,7 @@ class Trainer:
     def _resume(self) -> None:
         path = self.files.checkpoint
         if not path.is_file():
+            self._begin()
             return
         content = load_checkpoint(path)
         stored = content["settings"]
@@ -291,6 +264,22 @@ class Trainer:
         torch.set_rng_state(content["torch_rng"])
         self.state = content["run"]
         _LOG.info("resumed at step %d (%d tokens)", self.state.step, self.state.tokens)
+
+    def _begin(self) -> None:
+        """Take the weights of a finished adapter, if one was named; the optimizer starts anew."""
+        if self.files.initial is None:
+            return
+        config, sha256 = self.objective.model.config, self.base.sha256
+        adapter, info = load_adapter(self.files.initial, config, base_sha256=sha256)
+        if (info.rank, info.alpha) != (self.settings.rank, self.settings.alpha):
+            raise AdapterError(
+                f"{self.files.initial} has rank {info.rank} and alpha {info.alpha}; the settings "
+                f"say {self.settings.rank} and {self.settings.alpha}"
+            )
+        self.adapter.load_state_dict(adapter.state_dict())
+        self.average = {name: value.clone() for name, value in adapter.state_dict().items()}
+        self.state.tokens = info.tokens_trained
+        _LOG.info("began with %s (%d tokens)", self.files.initial, info.tokens_trained)
 
     def rate(self) -> float:
         """Learning rate of the coming step: warm-up, constant, linear fall.

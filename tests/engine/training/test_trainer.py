@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from midspan_engine.models.adapter import load_adapter
+from midspan_engine.models.adapter_file import AdapterError
 from midspan_engine.training.checkpoint import CheckpointError
 from midspan_engine.training.run import prepare
 from midspan_engine.training.trainer import TrainingError
@@ -156,3 +157,21 @@ def test_the_rate_warms_up_stays_and_falls(
     trainer.state.step, trainer.state.seconds = 50, 900.0
     trainer.until = time.time() + 100
     assert trainer.rate() == pytest.approx(peak * 0.525, rel=0.01)
+
+
+def test_a_new_run_may_begin_from_a_finished_adapter(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    first = prepare(run_plan, small_settings)
+    first.step()
+    first.save()
+    first.export()
+    plan = dataclasses.replace(
+        run_plan, folder=run_plan.folder.with_name("next"), initial=run_plan.export
+    )
+    second = prepare(plan, small_settings)
+    assert (second.state.step, second.state.tokens) == (0, first.state.tokens)
+    for name, value in first.average.items():
+        assert torch.allclose(_weights(second)[name], value, atol=1e-2), name
+    with pytest.raises(AdapterError, match="rank"):
+        prepare(plan, dataclasses.replace(small_settings, rank=small_settings.rank + 1))

@@ -24,7 +24,6 @@ from midspan_engine.training.checkpoint import (
 from midspan_engine.training.curves import draw_curves
 from midspan_engine.training.evaluation import Evaluation, evaluate
 from midspan_engine.training.rollout import ContextSource
-from midspan_engine.training.run_files import Base, RunFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.training.objective import Objective
     from midspan_engine.training.processes import Processes
+    from midspan_engine.training.run_files import Base, RunFiles
     from midspan_engine.training.settings import TrainSettings
     from midspan_engine.training.spans import Context, SpanSampler
 

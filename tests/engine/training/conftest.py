@@ -13,9 +13,9 @@ from midspan_engine.training.data_build import PackageRecord, is_held_out, write
 from midspan_engine.training.data_shards import Shard, write_shard
 from midspan_engine.training.objective import LossSettings, Objective
 from midspan_engine.training.run import RunPlan
+from midspan_engine.training.run_files import Base
 from midspan_engine.training.settings import TrainSettings
 from midspan_engine.training.spans import Context, SpanLimits
-from midspan_engine.training.trainer import Base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -61,7 +61,7 @@ class Prompt:
 def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Prompt:
     """Encode `request`, cut so that the prompt has at most `limit` tokens."""
     marks = tokenizer.special
-    suffix = tokenizer.encode(request.suffix)[: min(SUFFIX_TOKENS, limit // 3)]
+    suffix = tokenizer.encode(_suffix_text(request))[: min(SUFFIX_TOKENS, limit // 3)]
     prefix, pending = tokenizer.heal(_snippet_text(request) + request.prefix)
     indent = required_indent(request.prefix, request.language).encode()
     room = limit - len(suffix) - 3
@@ -75,6 +75,18 @@ def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Pr
         pending=pending + indent,
         given=len(indent),
     )
+
+
+def _suffix_text(request: InfillRequest) -> str:
+    """The suffix, a line break before it where the hole is a whole line.
+
+    Behind an editor's cursor the break is always there; a hole cut out with its break leaves it
+    out, and then the model runs the next line into the answer (128 against 116 exact of 303 tasks).
+    """
+    begins_line = request.prefix.endswith("\n")
+    if begins_line and request.suffix and not request.suffix.startswith(("\n", "\r")):
+        return "\n" + request.suffix
+    return request.suffix
 
 
 def _snippet_text(request: InfillRequest) -> str:

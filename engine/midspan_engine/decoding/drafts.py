@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TRUST = {1: 1, 2: 3, 3: 7}
+_TRUST = {1: 2, 2: 5, 3: 7}
 """Tokens worth proposing after a match of so many.
 
 A row of a pass costs 6 % of it and the second row nothing (a row needs company). On 60 single-line

@@ -245,6 +245,8 @@ class InfillTask:
         18 of 457 single-line tasks repeated the next line and 4 were blank; a second try at the
         least certain places costs two or three passes there and nothing elsewhere.
         """
+        if self.request.scope != "line":
+            return True  # a block costs too much to try again
         return bool(span.text.strip()) and not repeats_next_line(span.text, self.request.suffix)
 
     def _put_usable_first(self) -> None:

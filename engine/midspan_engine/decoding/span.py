@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from midspan_engine.protocol import Finish, InfillRequest, Scope
 
 _TAB = 4
+_MOST_BLANK_LINES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,19 @@ class SpanRule:
         return Ending(text[:at].rstrip("\r"), "line") if at >= 0 else None
 
     def _block_end(self, text: str) -> Ending | None:
-        """End before the first line, not blank, that is indented less than the block."""
+        """End before the first line, not blank, that is indented less than the block.
+
+        A run of blank lines ends it too: a small model that has finished may go on with nothing.
+        """
         start = 0 if self.at_line_start else text.find("\n") + 1
         if start == 0 and not self.at_line_start:
             return None
+        blank = 0
         for line_start, line in _lines(text, start):
             stripped = line.lstrip(" \t")
+            blank = 0 if stripped.strip() else blank + 1
+            if blank > _MOST_BLANK_LINES and text[:line_start].strip():
+                return Ending(text[:line_start].rstrip(), "block")
             if stripped.strip() and _columns(line[: -len(stripped)]) < self.block_indent:
                 return Ending(text[:line_start].rstrip(), "block")
         return None

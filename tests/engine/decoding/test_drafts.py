@@ -17,8 +17,8 @@ def test_of_two_equal_matches_the_later_corpus_wins() -> None:
 
 def test_a_longer_match_proposes_more() -> None:
     drafts = LookupDraft([list(range(20)), []])
-    assert drafts.propose([99, 98, 5], 9) == (6,)
-    assert drafts.propose([99, 4, 5], 9) == (6, 7, 8)
+    assert drafts.propose([99, 98, 5], 9) == (6, 7)
+    assert drafts.propose([99, 4, 5], 9) == (6, 7, 8, 9, 10)
     assert drafts.propose([3, 4, 5], 9) == (6, 7, 8, 9, 10, 11, 12)
     assert drafts.propose([3, 4, 5], 2) == (6, 7)
 

@@ -85,6 +85,7 @@ class Engine:
             reply: Called with every `Partial`, then once with the `Infill` or the refusal.
             arrived: `time.perf_counter()` when the request came in.
         """
+        self.cancel(key)  # an id that is used again names the newer request
         for other, running in list(self._running.items()):
             if running.session == request.session:
                 self.cancel(other)

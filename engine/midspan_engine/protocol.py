@@ -101,8 +101,11 @@ class InfillRequest(_Message, frozen=True, kw_only=True, tag="infill"):
         block_indent: Columns (a tab counts to the next multiple of 4); read for `block` only.
         max_tokens: Upper bound for each alternative.
         stop: Strings that end the span; they are not part of it.
-        n: Alternatives wanted; the first is always the greedy one.
-        effort: `verified` gives exactly the autoregressive answer, `draft` is pure diffusion.
+        n: Alternatives wanted. The first is the greedy one, or the likeliest of the others where
+            that is no use to anybody: blank, or the line that follows anyway.
+        effort: `verified` gives exactly what token-by-token decoding gives, `draft` is pure
+            diffusion; `balanced` is the same as `draft` until it has a policy of its own. Without
+            an adapter all three are `verified`.
         budget_ms: Time after which the engine returns the best it has; None for no limit.
     """
 
@@ -198,7 +201,11 @@ class Failure(_Message, frozen=True, kw_only=True, tag="failure"):
 
 
 class EngineStatus(_Message, frozen=True, kw_only=True, tag="status"):
-    """State of the engine. `progress` is 0..1 while loading."""
+    """State of the engine.
+
+    `progress` is 0..1 while loading, `sessions` counts connected clients and `queued` requests that
+    are not answered yet.
+    """
 
     state: EngineState
     message: str = ""
@@ -223,6 +230,7 @@ def encode(message: ClientMessage | EngineMessage) -> bytes:
 
     Raises:
         RequestRejected: the message is larger than `MAX_FRAME_BYTES`.
+        UnicodeEncodeError: a text holds a lone surrogate, which no file can.
     """
     body = _encoder.encode(message)
     if len(body) > MAX_FRAME_BYTES:
@@ -250,7 +258,7 @@ def decode_client(body: bytes) -> ClientMessage:
     """
     try:
         return _client_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolMismatch(f"malformed message: {error}") from error
 
 
@@ -262,7 +270,7 @@ def decode_engine(body: bytes) -> EngineMessage:
     """
     try:
         return _engine_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolMismatch(f"malformed message: {error}") from error
 
 

@@ -82,3 +82,9 @@ def test_a_frame_that_is_too_long_is_refused_on_both_sides() -> None:
     with pytest.raises(RequestRejected) as refused:
         protocol.encode(huge)
     assert refused.value.code == "too_large"
+
+
+def test_bytes_that_are_no_text_are_a_mismatch() -> None:
+    frame = protocol.encode(InfillRequest(id=1, session="s", prefix="abc"))[4:]
+    with pytest.raises(ProtocolMismatch):
+        protocol.decode_client(frame.replace(b"abc", b"\xed\xa0\x80"))

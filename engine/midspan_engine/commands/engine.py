@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -76,7 +77,11 @@ def _stop(path: Path) -> int:
     except (OSError, ProtocolMismatch) as error:
         print(f"midspan engine: {path} does not answer: {error}", file=sys.stderr)
         return 1
-    os.kill(pid, signal.SIGTERM)
+    if pid <= 1:
+        print("midspan engine: the engine does not say which process it is", file=sys.stderr)
+        return 1
+    with contextlib.suppress(ProcessLookupError):  # it left by itself meanwhile
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_PATIENCE_S
     while path.exists() and time.monotonic() < deadline:
         time.sleep(0.05)

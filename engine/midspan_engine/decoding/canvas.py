@@ -58,11 +58,6 @@ class Canvas:
         self.first = first
 
     @property
-    def open_row(self) -> int:
-        """Index, within the rows of the next pass, of the last committed token."""
-        return len(self._uncached) - 1
-
-    @property
     def _uncached(self) -> list[int]:
         """Committed tokens, or the end of the context, whose keys and values are missing."""
         cached = self.sequence.length - self.origin

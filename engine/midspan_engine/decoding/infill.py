@@ -167,6 +167,9 @@ class InfillTask:
             yield [group]
             session.head = prompt.head[:done]
         session.sequence.length = total
+        if last is None:
+            # All is encoded: a cancel from here on must not lose the suffix that was moved.
+            session.head, session.tail = prompt.head, prompt.tail
         return last
 
     def _greedy_span(self) -> SpanDecoder:
@@ -208,7 +211,7 @@ class InfillTask:
             self._passes += 1
             for span, score in zip(running, scores, strict=True):
                 span.step(score)
-            if self.on_partial and self.request.stream:
+            if self.on_partial and self.request.stream and spans is self.spans:
                 self.on_partial(self.spans[0].text)
 
     def _propose(self, span: SpanDecoder) -> None:
@@ -273,9 +276,9 @@ class InfillTask:
             return
         groups = []
         for span in self.spans:
-            start, last = span.last_kept()
-            ids = (last, *probe)
-            wanted = range(len(probe))
+            start, kept = span.kept_rows()
+            wanted = range(len(kept) - 1, len(kept) - 1 + len(probe))
+            ids = [*kept, *probe]
             group = RowGroup.causal(span.canvas.sequence, start, ids, wanted)
             self._reserve(group)
             groups.append(group)

@@ -23,6 +23,9 @@ _GRID = 256
 """A prefix that is too long loses whole steps of this many tokens, so that its beginning, and with
 it the cache, stays put while someone types."""
 
+_LONGEST_TOKEN = 16
+"""Characters that no stretch of real text exceeds per token."""
+
 _COMMENT = {
     **dict.fromkeys(("python", "ruby", "shellscript", "yaml", "toml", "perl", "r"), "#"),
     **dict.fromkeys(("lua", "sql", "haskell"), "--"),
@@ -61,8 +64,10 @@ class Prompt:
 def build_prompt(request: InfillRequest, tokenizer: Tokenizer, limit: int) -> Prompt:
     """Encode `request`, cut so that the prompt has at most `limit` tokens."""
     marks = tokenizer.special
-    suffix = tokenizer.encode(_suffix_text(request))[: min(SUFFIX_TOKENS, limit // 3)]
-    prefix, pending = tokenizer.heal(_snippet_text(request) + request.prefix)
+    suffix = tokenizer.encode(_suffix_text(request)[: SUFFIX_TOKENS * _LONGEST_TOKEN])
+    suffix = suffix[: min(SUFFIX_TOKENS, limit // 3)]
+    before = _snippet_text(request) + request.prefix
+    prefix, pending = tokenizer.heal(before[_far_start(len(before), limit) :])
     indent = required_indent(request.prefix, request.language).encode()
     room = limit - len(suffix) - 3
     if len(prefix) > room:
@@ -87,6 +92,12 @@ def _suffix_text(request: InfillRequest) -> str:
     if begins_line and request.suffix and not request.suffix.startswith(("\n", "\r")):
         return "\n" + request.suffix
     return request.suffix
+
+
+def _far_start(length: int, limit: int) -> int:
+    """Where to begin encoding, so that a huge text costs no more than what can be used of it."""
+    most = limit * _LONGEST_TOKEN
+    return -(-max(0, length - most) // most) * most
 
 
 def _snippet_text(request: InfillRequest) -> str:

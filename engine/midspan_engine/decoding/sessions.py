@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from midspan_engine.decoding.prompt import common_length
 from midspan_engine.protocol import RequestRejected
-from midspan_engine.runtime.blocks import CachedSequence, OutOfBlocks
+from midspan_engine.runtime.blocks import BLOCK, CachedSequence, OutOfBlocks
 from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Session:
         head: Encoded prefix tokens, mark included.
         tail: Encoded suffix tokens, mark included; () while it is not valid.
         stale: Prefix tokens that changed since the suffix was encoded as a whole.
-        spans: The last answers, as guesses for the next.
+        last_span: Tokens of the last answer, as a guess for the next.
+        running: Tasks that use the session now.
     """
 
     sequence: CachedSequence = field(default_factory=CachedSequence)
@@ -119,16 +120,24 @@ class SessionTable:
         """Make room in `sequence`, giving up other sessions' caches as needed.
 
         Raises:
-            RequestRejected: even with all idle sessions given up there is not enough.
+            RequestRejected: even with all idle sessions given up there is not enough: `too_large`
+                where there never will be, `queue_full` where others use it now.
         """
         while True:
             try:
                 self.pool.reserve(sequence, length)
             except OutOfBlocks as error:
-                if not self._evict(keep=session):
+                if self._evict(keep=session):
+                    continue
+                if length > self.pool.capacity * BLOCK:
                     raise RequestRejected(
-                        "too_large", f"the context cache is full: {error}; try a smaller context"
+                        "too_large",
+                        f"{length} tokens do not fit into the context cache; start the engine with "
+                        "a larger --cache-mb",
                     ) from error
+                raise RequestRejected(
+                    "queue_full", "the context cache is in use by other requests; try again shortly"
+                ) from error
             else:
                 return
 

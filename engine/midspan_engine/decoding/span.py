@@ -76,10 +76,7 @@ class SpanRule:
 
 
 def _lines(text: str, start: int) -> list[tuple[int, str]]:
-    """Offsets and contents of the lines from `start`, blank space at the end of text left out.
-
-    A last line of blanks only may still grow, so nothing can be said of its indentation.
-    """
+    """Offsets and contents of the lines from `start`, without an empty one at the end."""
     lines = []
     while start < len(text):
         end = text.find("\n", start)

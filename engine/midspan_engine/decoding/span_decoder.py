@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+import codecs
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,7 +74,7 @@ class SpanDecoder:
         self._drafts = drafts
         self._policy = policy
         self._rule = SpanRule.of(request)
-        self._ends = frozenset(astuple(tokenizer.special))
+        self._ends = tokenizer.marks
         self._start = start
         self._kept = 0
 
@@ -137,10 +138,14 @@ class SpanDecoder:
         twin._judge(len(canvas.tokens) - 1)
         return twin
 
-    def last_kept(self) -> tuple[int, int]:
-        """Position and id of the last token that belongs to the text, or of the context's end."""
-        rows = [self.canvas.first, *self.canvas.tokens]
-        return self.canvas.origin + self._kept, rows[self._kept]
+    def kept_rows(self) -> tuple[int, list[int]]:
+        """Rows that end with the text's last token: position of the first, and ids.
+
+        Rows whose exact keys are in the cache already are left out, but for the last one.
+        """
+        rows = [self.canvas.first, *self.canvas.tokens][: self._kept + 1]
+        cached = min(self.canvas.sequence.length - self.canvas.origin, len(rows) - 1)
+        return self.canvas.origin + cached, rows[cached:]
 
     def _look_up(self, most: int) -> tuple[int, ...]:
         if self._drafts is None:
@@ -193,6 +198,8 @@ class SpanDecoder:
     def _end(self, count: int, text: str, finish: Finish) -> None:
         del self.canvas.tokens[count:]
         del self.canvas.logprobs[count:]
+        # A pass may run past the end; what could have stood there is no alternative.
+        self.branches = [branch for branch in self.branches if branch.place < count]
         self.text, self.finish = text, finish
         self._keep(text)
 
@@ -211,7 +218,9 @@ class SpanDecoder:
         hidden = self._start.hidden
         if len(spelled) < hidden:
             return ""
-        return self.tokenizer.decode(tokens)[len(spelled[:hidden].decode("utf-8", "ignore")) :]
+        # What is hidden ends with the prefix, so between two characters.
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        return decoder.decode(spelled[hidden:])
 
     def _note_branches(self, scores: RowScores) -> None:
         """Remember the runner-up of each row that is about to be committed."""

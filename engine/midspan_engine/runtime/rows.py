@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -98,12 +98,10 @@ class PassCount:
 
     passes: int = 0
     rows: int = 0
-    by_size: dict[int, int] = field(default_factory=dict)
 
     def add(self, rows: int) -> None:
         self.passes += 1
         self.rows += rows
-        self.by_size[rows] = self.by_size.get(rows, 0) + 1
 
 
 class Runtime(Protocol):

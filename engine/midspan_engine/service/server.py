@@ -79,6 +79,7 @@ class EngineServer:
         self._last_request = time.monotonic()
         self._failed_since = time.monotonic()
         self._stopping = asyncio.Event()
+        self._draining = False
 
     async def run(self, bound: socket.socket) -> None:
         """Serve until told to stop, or idle for too long; raises what the engine thread died of.
@@ -119,7 +120,8 @@ class EngineServer:
         return time.monotonic() - self._failed_since
 
     async def _drain(self) -> None:
-        self._broadcast(EngineStatus(state="stopping"))
+        self._draining = True
+        self._broadcast(self._status())
         finished = await asyncio.to_thread(self._worker.stop, 10.0)
         if not finished:
             _logger.warning("a request was still running after 10 s and is given up")
@@ -139,7 +141,7 @@ class EngineServer:
                 connection.send(Failure(id=0, code="unauthorized", message="another user's engine"))
                 return
             await self._converse(connection, reader)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             _logger.debug("client %d went away", connection.number)
         except ProtocolMismatch as error:
             _logger.warning("client %d: %s", connection.number, error)
@@ -200,8 +202,11 @@ class EngineServer:
             self._worker.cancel_all(connection.number)
 
     def _status(self) -> EngineStatus:
+        status = self._worker.status
+        if self._draining:
+            status = msgspec.structs.replace(status, state="stopping")
         return msgspec.structs.replace(
-            self._worker.status,
+            status,
             sessions=len(self._connections),
             queued=self._open_requests,
             resident_bytes=resident_bytes(),

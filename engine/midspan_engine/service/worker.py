@@ -24,6 +24,10 @@ _logger = logging.getLogger(__name__)
 _MOST_UNLOADED = 32
 
 
+class LoadAbandoned(MidspanError):  # noqa: N818  named for what happened
+    """The engine was told to stop before it was ready."""
+
+
 class EngineWorker:
     """Runs an engine on its own thread.
 
@@ -42,6 +46,8 @@ class EngineWorker:
         self._commands: queue.SimpleQueue[Callable[[Engine], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._engine: Engine | None = None
+        self._queueing = threading.Lock()
+        self._stopping = threading.Event()
 
     def start(self) -> None:
         """Begin loading."""
@@ -50,12 +56,17 @@ class EngineWorker:
     def submit(self, key: Hashable, request: InfillRequest, reply: Reply) -> None:
         """Queue a request; `reply` is called on the engine thread."""
         arrived = time.perf_counter()
-        if self.status.state == "failed":
-            reply(RequestRejected("not_ready", self.status.message))
-        elif self._engine is None and self._commands.qsize() >= _MOST_UNLOADED:
-            reply(RequestRejected("queue_full", "the engine is still loading; try again shortly"))
-        else:
-            self._commands.put(lambda e: e.submit(key, request, reply, arrived=arrived))
+        with self._queueing:
+            if self.status.state == "failed":
+                refusal = RequestRejected("not_ready", self.status.message)
+            elif self._engine is None and self._commands.qsize() >= _MOST_UNLOADED:
+                refusal = RequestRejected(
+                    "queue_full", "the engine is still loading; try again shortly"
+                )
+            else:
+                self._commands.put(lambda e: e.submit(key, request, reply, arrived=arrived))
+                return
+        reply(refusal)
 
     def cancel(self, key: Hashable) -> None:
         """End a request; it acts between two passes."""
@@ -67,6 +78,7 @@ class EngineWorker:
 
     def stop(self, patience_s: float) -> bool:
         """Finish what is running, then end the thread. False when that took too long."""
+        self._stopping.set()
         self._commands.put(None)
         self._thread.join(patience_s)
         return not self._thread.is_alive()
@@ -74,10 +86,15 @@ class EngineWorker:
     def _run(self) -> None:
         try:
             engine = self._load(self._progress)
-        except (MidspanError, OSError, ValueError, RuntimeError, MemoryError) as error:
+        except MidspanError as error:
             _logger.error("the model could not be loaded: %s", error)  # noqa: TRY400  said in full
-            self._report(EngineStatus(state="failed", message=str(error), model=self._model))
-            self._refuse_all()
+            self._fail(str(error))
+            return
+        except BaseException as error:  # whatever it was, whoever waits must hear of it
+            _logger.exception("the model could not be loaded")
+            self._fail(f"the model could not be loaded: {type(error).__name__}: {error}")
+            return
+        if self._stopping.is_set():
             return
         self._engine = engine
         self._report(
@@ -106,15 +123,19 @@ class EngineWorker:
                 else:
                     command(engine)
 
-    def _refuse_all(self) -> None:
-        """Answer what came while loading; later requests are refused by `submit`."""
-        refusing = _Refusing(self.status.message)
-        while not self._commands.empty():
-            command = self._commands.get()
-            if command is not None:
-                command(refusing)  # type: ignore[arg-type]
+    def _fail(self, message: str) -> None:
+        """Report the failure and answer what came while loading; `submit` refuses the rest."""
+        with self._queueing:
+            self._report(EngineStatus(state="failed", message=message, model=self._model))
+            refusing = _Refusing(message)
+            while not self._commands.empty():
+                command = self._commands.get()
+                if command is not None:
+                    command(refusing)  # type: ignore[arg-type]
 
     def _progress(self, share: float, message: str) -> None:
+        if self._stopping.is_set():
+            raise LoadAbandoned("the engine was told to stop while it was loading")
         self._report(
             EngineStatus(state="loading", progress=share, message=message, model=self._model)
         )

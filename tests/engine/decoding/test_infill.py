@@ -8,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.decoding.layout import repeats_next_line
-from midspan_engine.decoding.span_decoder import SpanDecoder
+from midspan_engine.decoding.span_decoder import SpanDecoder, Start
+from midspan_engine.decoding.unmask import verify
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest, RequestRejected
+from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
 
 if TYPE_CHECKING:
@@ -298,3 +301,75 @@ def test_a_line_after_a_block_opener_begins_with_its_indentation(make_engine: Ma
     for config in (None, GREEDY):
         answer = make_engine(config).infill(ask("if load_module(name):\n", "", scope="line"))
         assert text(answer).startswith("    ")
+
+
+def test_alternatives_stay_within_the_span_and_do_not_depend_on_guesses(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine()
+    for end in range(12, len(PREFIX), 4):
+        request = ask(PREFIX[:end], n=4, max_tokens=6, session=f"s{end}")
+        first, second = engine.infill(request), engine.infill(request)
+        assert [c.text for c in first.choices] == [c.text for c in second.choices]
+        assert first.stats.tokens <= 4 * 6
+
+
+def test_a_cancel_after_the_context_keeps_the_suffix(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    long_suffix = SUFFIX * 4
+    engine.infill(ask(PREFIX, long_suffix))
+    engine.submit(2, ask(PREFIX + "handle\n    ", long_suffix, id=2), lambda _answer: None)
+    engine.step()
+    engine.cancel(2)
+    after = engine.infill(ask(PREFIX + "handle\n    ", long_suffix, id=3))
+    assert after.stats.prompt_tokens - after.stats.cached_tokens < 20
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_confidence_does_not_read_what_others_left_in_the_cache(
+    make_engine: MakeEngine, adapter: bool
+) -> None:
+    scores = []
+    for left in (0.0, 3.0):
+        engine = make_engine(DecodeConfig(draft_threshold=0.01), adapter=adapter)
+        engine.runtime.pool.storage[:] = left
+        request = ask(n=4, max_tokens=3, effort="draft" if adapter else "verified")
+        answer = engine.infill(request)
+        scores.append([choice.suffix_logprob for choice in answer.choices])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
+def test_a_character_that_the_prefix_ends_within_leaves_no_trace(
+    tiny_tokenizer: Tokenizer,
+) -> None:
+    tokens = [tiny_tokenizer.ids_with_prefix(b"\x96")[0], *tiny_tokenizer.encode("ok")]
+    sequence = CachedSequence()
+    span = SpanDecoder(Canvas(sequence, 0), ask(), tiny_tokenizer, Start(b"\x96", 1), None, verify)
+    assert span._text(tokens) == "ok"
+
+
+def test_an_id_that_is_used_again_answers_the_older_request_too(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    answers: list[Infill] = []
+    for session in ("a", "b"):
+        engine.submit(1, ask(session=session), answers.append)  # type: ignore[arg-type]
+    while engine.step():
+        pass
+    assert [bool(answer.choices) for answer in answers] == [False, True]
+
+
+def test_a_crowded_cache_asks_to_try_again_and_a_small_one_says_so(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine()
+    refusals: list[object] = []
+    for index in range(30):
+        engine.submit(index, ask(session=f"s{index}", max_tokens=400), refusals.append)
+    codes = {r.code for r in refusals if isinstance(r, RequestRejected)}
+    assert codes == {"queue_full"}
+    for index in range(30):
+        engine.cancel(index)
+    tiny = make_engine(DecodeConfig(context_limit=10**6))
+    with pytest.raises(RequestRejected, match="cache-mb") as refused:
+        tiny.infill(ask("x = 1\n" * 40000, max_tokens=4))
+    assert refused.value.code == "too_large"

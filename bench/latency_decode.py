@@ -59,7 +59,7 @@ class SideBySide:
         network = create_runtime(files.folder, name=runtime, cache_bytes=_CACHE_BYTES)
         self.tokenizer = Tokenizer.load(files)
         self.runtime_name = network.name
-        plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=False)
+        plain = DecodeConfig(rows=1, look_up=False, look_ahead=False)
         self._engines: dict[Side, Engine] = {
             "ours": Engine(network, self.tokenizer, calibration=DEFAULT),
             "ar": Engine(network, self.tokenizer, config=plain),

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runtime", choices=_RUNTIMES, default="auto")
     parser.add_argument("--effort", choices=("verified", "balanced", "draft"), default="verified")
     parser.add_argument("--seed", type=int, default=0, help="which side goes first, and the folds")
-    parser.add_argument("--probe-suffix", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--probe-suffix", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--out", type=Path, help="one JSON line a task")
     parser.add_argument("--fit", type=Path, nargs="+", metavar="FILE", help="fit; run nothing")
     parser.add_argument("--target", choices=("passed", "exact"), default="passed")

@@ -166,7 +166,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         confidence: Probability, calibrated on held-out tasks, that this is what was wanted.
         mean_logprob: Mean natural log-probability of the span's tokens.
         suffix_logprob: Mean natural log-probability of the first suffix tokens after the span; 0
-            where there is no suffix or it was not measured.
+            where there is no suffix or it was not measured (one answer was asked for).
     """
 
     text: str

@@ -99,7 +99,7 @@ def test_greedy_output_equals_the_reference_for_50_prompts(tokenizer: Tokenizer)
 
 
 def test_verified_equals_greedy_on_the_int8_graph(int8: Runtime, tokenizer: Tokenizer) -> None:
-    plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=False)
+    plain = DecodeConfig(rows=1, look_up=False, look_ahead=False)
     greedy_engine = Engine(int8, tokenizer, config=plain)
     engine = Engine(int8, tokenizer)
     fewer = 0

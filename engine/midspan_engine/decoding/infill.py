@@ -48,7 +48,9 @@ class DecodeConfig:
         look_up: Guess from the context and the last answer.
         look_ahead: Guess from the previous pass's own predictions.
         draft_threshold: Probability from which pure diffusion commits a token.
-        probe_suffix: Measure the likelihood of the suffix after the span, one more pass.
+        probe_suffix: Measure the likelihood of the suffix after a single answer too, one more pass.
+            Where alternatives are asked for it is always measured. For one answer it is not worth
+            the pass: over 457 tasks it moves the confidence's AUC from 0.766 to 0.768.
     """
 
     context_limit: int = 1536
@@ -57,7 +59,7 @@ class DecodeConfig:
     look_up: bool = True
     look_ahead: bool = True
     draft_threshold: float = 0.7
-    probe_suffix: bool = True
+    probe_suffix: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,7 +131,7 @@ class InfillTask:
             yield from self._denoise(self.spans, first)
             yield from self._alternatives()
             self._put_usable_first()
-            if self.config.probe_suffix:
+            if self.config.probe_suffix or self.request.n > 1:
                 yield from self._probe_suffix()
         finally:
             self._leave()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     MakeEngine = Callable[..., Engine]
 
-GREEDY = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=False)
+GREEDY = DecodeConfig(rows=1, look_up=False, look_ahead=False)
 PREFIX = "def load_module(name, path):\n    with open(path) as "
 SUFFIX = ":\n        return [line.rstrip() for line in handle]\n\n\nclass Reader:\n    pass\n"
 SHORT = SUFFIX[:20]
@@ -107,7 +107,7 @@ def test_verified_equals_greedy_whatever_the_guesses(
 
 
 def test_the_last_answer_is_the_first_guess_of_the_next(make_engine: MakeEngine) -> None:
-    engine = make_engine(DecodeConfig(probe_suffix=False))
+    engine = make_engine(DecodeConfig())
     plain = engine.infill(ask())
     drafted = engine.infill(ask())
     assert text(drafted) == text(plain)
@@ -116,7 +116,7 @@ def test_the_last_answer_is_the_first_guess_of_the_next(make_engine: MakeEngine)
 
 
 def test_pure_diffusion_fills_the_span_with_few_passes(make_engine: MakeEngine) -> None:
-    config = DecodeConfig(draft_threshold=0.01, probe_suffix=False)
+    config = DecodeConfig(draft_threshold=0.01)
     answer = make_engine(config, adapter=True).infill(ask(effort="draft"))
     assert answer.stats.tokens >= 8
     assert answer.stats.passes < answer.stats.tokens

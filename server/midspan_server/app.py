@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from midspan_server.documents import Documents
     from midspan_server.snapshot import DocumentSnapshot
 
-# Clients without ghost text ask by themselves within words only.
-_ASKED_BEHIND = (".", "(", "[", "{", ",", ":", "=", " ")
+# Clients without ghost text ask by themselves within words only. Not behind a blank, a colon or an
+# equals sign: a popup there takes the Enter that was meant for the line.
+_ASKED_BEHIND = (".", "(", "[", "{", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def create_server() -> MidspanServer:
 def _initialize(ls: MidspanServer, params: types.InitializeParams) -> None:
     session = Session(ls, params)
     ls.begin(session)
-    session.configure(configuration.section(params.initialization_options))
+    session.begin(configuration.section(params.initialization_options))
     if not session.has_inline_completion:
         options = types.CompletionOptions(trigger_characters=_ASKED_BEHIND)
         ls.feature(types.TEXT_DOCUMENT_COMPLETION, options)(_completion)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
+
+from midspan_server.settings import Settings
 
 if TYPE_CHECKING:
     from midspan_server.language_server import MidspanServer
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SECTION = "midspan"
+_KEYS = {field.encode_name for field in msgspec.structs.fields(Settings)}
 
 
 def register(server: MidspanServer) -> None:
@@ -23,10 +27,23 @@ def register(server: MidspanServer) -> None:
 
 
 def section(options: object) -> object:
-    """Return our part of what a client sent; None where there is nothing in it."""
-    if isinstance(options, dict) and SECTION in options:
-        options = options[SECTION]
+    """Return our part of what a client sent; None where there is nothing in it.
+
+    Clients push the settings of other servers too; what has no key of ours is not for us.
+    """
+    if isinstance(options, dict):
+        if SECTION in options:
+            return options[SECTION] or None
+        if not options.keys() & _KEYS:
+            return None
     return options or None
+
+
+def merged(base: object, over: object) -> object:
+    """Return `over` with what only `base` says, key by key; None says nothing."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return base if over is None else over
+    return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
 
 
 async def pull(ls: MidspanServer) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _COMMAND = (sys.executable, "-m", "midspan_server", "lsp", "--stdio", "--log-level", "error")
 # The demo waits for what a slow machine has to say; an editor shows what is there after 2 s.
-_OPTIONS = {"budgetMs": None}
+_OPTIONS = {"budgetMs": None, "statusNotifications": True}
 _ANSWER_S = 120.0
 _GOODBYE_S = 5.0
 

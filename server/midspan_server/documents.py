@@ -95,7 +95,12 @@ class Documents(Workspace):
         after = before.replaced(start, end, change.text, version=text_doc.version)
         self._snapshots[unquote(text_doc.uri)] = after
         self.touch(text_doc.uri)
-        self._on_change(before, after)
+        try:
+            self._on_change(before, after)
+        except Exception:  # noqa: BLE001  logged whole
+            # pygls applies the changes of one message in a loop: raising here would lose the rest
+            # of them, and every position would be wrong from then on.
+            _log.exception("a change was applied but not noted")
 
     def remove_text_document(self, doc_uri: str) -> None:
         """Forget a document."""

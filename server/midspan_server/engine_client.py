@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.5
-_LAST_RETRY_S = 30.0
+# An engine that starts well and cannot load its model costs seconds of work each time.
+_FIRST_RETRY_OF_MODEL_S = 10.0
+_LAST_RETRY_S = 60.0
 _FIRST_POLL_S = 0.05
 _LAST_POLL_S = 0.5
 _STATES: dict[EngineState, State] = {
@@ -107,6 +109,10 @@ class EngineClient:
         # Requests come and go with keystrokes; the connection they began is for all of them.
         return await asyncio.shield(self._connecting)
 
+    def try_again(self) -> None:
+        """Do not wait any longer after a failure: the user asks, and may have mended it."""
+        self._retry_at = 0.0
+
     async def close(self) -> None:
         """Close the connection; the engine goes on for others until it has been idle."""
         if self._connecting is not None:
@@ -126,8 +132,8 @@ class EngineClient:
         self._note_failure(message)
         self._on_status(Status(state="failed", message=message))
 
-    def _note_failure(self, message: str) -> None:
-        pause_s = min(_FIRST_RETRY_S * 2**self._failures, _LAST_RETRY_S)
+    def _note_failure(self, message: str, first_pause_s: float = _FIRST_RETRY_S) -> None:
+        pause_s = min(first_pause_s * 2**self._failures, _LAST_RETRY_S)
         self._failures += 1
         self._retry_at = time.monotonic() + pause_s
         self._last_failure = message
@@ -191,9 +197,10 @@ class EngineClient:
             self._on_status(Status(state="stopped", message="the engine ended; it starts on use"))
             return
         _log.warning("the engine was lost: %s", reason)
-        if connection.last_state != "ready":
-            self._note_failure(connection.last_message or reason)
         if connection.last_state == "failed":
             # Why it failed has been told and is worth more than that it has gone.
+            self._note_failure(connection.last_message or reason, _FIRST_RETRY_OF_MODEL_S)
             return
+        if connection.last_state != "ready":
+            self._note_failure(connection.last_message or reason)
         self._on_status(Status(state="stopped", message=f"the engine was lost: {reason}"))

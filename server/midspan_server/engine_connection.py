@@ -37,6 +37,10 @@ _log = logging.getLogger(__name__)
 
 _HANDSHAKE_S = 10.0
 _HEADER_BYTES = 4
+# How long an answer may take: beyond its budget, and for lack of one.
+_BEYOND_BUDGET_S = 10.0
+_WITHOUT_BUDGET_S = 60.0
+_PER_TOKEN_S = 0.5
 
 
 class _Pending:
@@ -133,13 +137,18 @@ class EngineConnection:
     async def infill(
         self, request: InfillRequest, on_partial: Callable[[str], None] | None
     ) -> Infill | None:
-        """See `Engine.infill`."""
+        """See `Engine.infill`. An engine that does not answer in time is hung up on."""
         if not self.is_open:
             return None
+        patience_s = _patience_s(request)
         pending = self._pending[request.id] = _Pending(on_partial)
         try:
             self._writer.write(_encoded(request))
-            return await pending.answer
+            async with asyncio.timeout(patience_s):
+                return await pending.answer
+        except TimeoutError:
+            self._lose(f"it did not answer within {patience_s:.0f} s")
+            return None
         except asyncio.CancelledError:
             if self.is_open:
                 self._writer.write(encode(Cancel(id=request.id)))
@@ -149,30 +158,38 @@ class EngineConnection:
 
     async def close(self) -> None:
         """Hang up; requests under way resolve to None."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            await asyncio.gather(self._receiving, return_exceptions=True)
         self._end()
+        if self._receiving is not None:
+            await asyncio.gather(self._receiving, return_exceptions=True)
+
+    def _lose(self, reason: str) -> None:
+        """Note that the engine has gone; once, and not if it was us who hung up."""
+        if self.is_open:
+            self._end()
+            self._on_lost(self, reason)
 
     def _end(self) -> None:
         self._closing = True
         self._changed.set()
         self._writer.close()
+        if self._receiving is not None and self._receiving is not asyncio.current_task():
+            self._receiving.cancel()
         for pending in self._pending.values():
             if not pending.answer.done():
                 pending.answer.set_result(None)
 
     async def _listen(self) -> None:
-        reason = "it hung up"
+        reason = "what it said could not be handled"
         try:
             while True:
                 self._dispatch(await self._receive())
         except asyncio.IncompleteReadError:
-            pass
+            reason = "it hung up"
         except (OSError, ProtocolMismatch) as error:
             reason = str(error)
-        self._end()
-        self._on_lost(self, reason)
+        finally:
+            # After an error of our own too: nobody reads any more, and whoever waits would hang.
+            self._lose(reason)
 
     async def _receive(self) -> EngineMessage:
         header = await self._reader.readexactly(_HEADER_BYTES)
@@ -180,6 +197,9 @@ class EngineConnection:
 
     def _dispatch(self, message: EngineMessage) -> None:
         if isinstance(message, EngineStatus):
+            if self.last_state == "failed" and message.state == "stopping":
+                # It says farewell after a failure, and why it failed is what counts.
+                return
             self._status = message
             self._changed.set()
             self._on_status(message)
@@ -223,6 +243,12 @@ async def open_connection(
         writer.close()
         raise
     return connection
+
+
+def _patience_s(request: InfillRequest) -> float:
+    if request.budget_ms is not None:
+        return request.budget_ms / 1000 + _BEYOND_BUDGET_S
+    return max(_WITHOUT_BUDGET_S, _PER_TOKEN_S * request.max_tokens * request.n)
 
 
 def _encoded(request: InfillRequest) -> bytes:

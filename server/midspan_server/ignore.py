@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pathspec
+from midspan_server.patterns import compiled
+from midspan_server.secret_names import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Files that hold credentials by convention, whatever the ignore files say. Patterns as in a
-# .gitignore; case does not matter. Examples of secrets (`.env.example`) are secrets often enough.
-SECRETS = (
-    ".env",
-    ".env.*",
-    "*.env",
-    ".envrc",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "*.asc",
-    "*.gpg",
-    "*.ppk",
-    "id_rsa*",
-    "id_dsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    ".ssh/",
-    ".gnupg/",
-    ".aws/credentials",
-    ".aws/config",
-    ".docker/config.json",
-    ".kube/",
-    "kubeconfig",
-    "*.kubeconfig",
-    "credentials",
-    "credentials.*",
-    "*.credentials",
-    "client_secret*.json",
-    "service-account*.json",
-    "service_account*.json",
-    "secrets.*",
-    "secret.*",
-    "*.secret",
-    "*.secrets",
-    ".git-credentials",
-    ".netrc",
-    "_netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".my.cnf",
-    ".htpasswd",
-    "*.tfvars",
-    "*.tfstate",
-    "*.tfstate.*",
-    ".vault-token",
-    "wallet.dat",
-)
+    import pathspec
+
+_log = logging.getLogger(__name__)
+
 IGNORE_FILES = (".gitignore", ".midspanignore")
-# A pattern without a slash names files only: a package called `credentials` is code.
-_secret_names = pathspec.GitIgnoreSpec.from_lines(one for one in SECRETS if "/" not in one)
-_secret_places = pathspec.GitIgnoreSpec.from_lines(
-    f"**/{one}" if "/" in one.rstrip("/") else one for one in SECRETS if "/" in one
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +31,41 @@ class _IgnoreFile:
 class IgnoreRules:
     """Answers for a workspace; ignore files are read again when they change.
 
+    Ignore files count from the top of the git repository that a root lies in, and from the root
+    where there is none. A file outside all roots has those of its own repository.
+
     Args:
-        workspace_folders: Roots; ignore files above them are not looked for.
+        workspace_folders: Roots.
         extra_globs: More patterns, as in a .gitignore, relative to each root.
     """
 
     def __init__(self, workspace_folders: Sequence[Path], extra_globs: Sequence[str] = ()) -> None:
-        self._roots = tuple(Path(root).resolve() for root in workspace_folders)
-        self._extra = pathspec.GitIgnoreSpec.from_lines(extra_globs)
+        self._roots = tuple(_resolved(root) for root in workspace_folders)
+        self._extra = compiled(extra_globs, "midspan.exclude")
         self._files: dict[Path, _IgnoreFile] = {}
 
     def forbids(self, path: Path) -> bool:
         """Whether a file may be neither read into a context nor completed.
 
-        A file outside all roots has only the rules for secrets and the extra patterns. A link is
-        judged by its own name and by what it points to.
+        A link is judged by its own name and by what it points to. What cannot be looked up, such
+        as links in a circle, is forbidden.
         """
-        own = Path(path).absolute()
-        names = {own, own.resolve()}
-        return any(self._forbids_name(name) for name in names)
+        try:
+            own = Path(path).absolute()
+            names = {own, own.resolve()}
+            return any(self._forbids_name(name) for name in names)
+        except (OSError, RuntimeError, ValueError) as error:
+            _log.info("a file that cannot be looked up is not read: %s", type(error).__name__)
+            return True
 
     def _forbids_name(self, path: Path) -> bool:
-        if _is_secret(path):
+        if is_secret(path.as_posix()):
             return True
         root = self._root_of(path)
-        within = _relative(path, root if root is not None else path.anchor)
-        if self._extra.match_file(within):
+        if self._extra.match_file(_relative(path, root if root is not None else path.anchor)):
             return True
-        return root is not None and self._is_ignored(root, within)
+        top = _repository(root if root is not None else path.parent) or root
+        return top is not None and self._is_ignored(top, _relative(path, top))
 
     def _root_of(self, path: Path) -> Path | None:
         """The innermost root that holds `path`."""
@@ -157,10 +112,16 @@ class IgnoreRules:
         return known.spec
 
 
-def _is_secret(path: Path) -> bool:
-    if _secret_names.match_file(path.name.lower()):
-        return True
-    return _secret_places.match_file(_relative(path, path.anchor).lower())
+def _resolved(root: Path) -> Path:
+    try:
+        return Path(root).resolve()
+    except (OSError, RuntimeError):
+        return Path(root).absolute()
+
+
+def _repository(folder: Path) -> Path | None:
+    """The folder itself or the nearest above that holds `.git`, a folder or a worktree's file."""
+    return next((one for one in (folder, *folder.parents) if _stamp(one / ".git")), None)
 
 
 def _relative(path: Path, root: Path | str) -> str:
@@ -180,4 +141,4 @@ def _read(file: Path) -> pathspec.GitIgnoreSpec | None:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    return pathspec.GitIgnoreSpec.from_lines(lines)
+    return compiled(lines, str(file))

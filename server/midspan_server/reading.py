@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from midspan_server.secret_names import is_secret_uri
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,10 +29,14 @@ class ReadingRules:
         self._rules = rules
         self._verdicts.clear()
 
-    def allows(self, path: Path | None) -> bool:
-        """Return whether `path` may be read; an unsaved document (None) may."""
+    def allows(self, path: Path | None, uri: str) -> bool:
+        """Return whether a document may be read.
+
+        One that is no file here (`path` None: unsaved, on another machine, an old version) may,
+        unless the name in its `uri` is that of a secret.
+        """
         if path is None:
-            return True
+            return not is_secret_uri(uri)
         now = time.monotonic()
         known = self._verdicts.get(path)
         if known is not None and now - known[1] < _REMEMBERED_S:

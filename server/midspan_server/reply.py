@@ -75,6 +75,7 @@ def completion_list(suggestions: Sequence[Suggestion], slot: Slot) -> types.Comp
                 kind=types.MarkupKind.Markdown,
                 value=f"```{slot.snapshot.language}\n{word}{suggestion.text}\n```",
             ),
+            preselect=False,
             sort_text=f"\t{index}",
             filter_text=word + suggestion.text,
             insert_text_format=types.InsertTextFormat.PlainText,

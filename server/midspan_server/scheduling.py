@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from midspan_server.suggestion_cache import Origin, typed_since
+from midspan_server.suggestion_cache import typed_since
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,7 +53,6 @@ class _Running(Generic[_Answer]):
     """A request that the engine works on, and those who wait for it."""
 
     want: Want
-    origin: Origin
     task: asyncio.Future[_Answer] = field(init=False)
     waiting: int = 0
     committed: str = ""
@@ -63,7 +62,7 @@ class _Running(Generic[_Answer]):
         """What was typed between the two requests; None if `want` cannot join."""
         if want.invoked and not self.want.invoked:
             return None
-        return typed_since(self.origin, self.want.offset, want.snapshot, want.offset)
+        return typed_since(self.want.snapshot, self.want.offset, want.snapshot, want.offset)
 
     def may_begin_with(self, typed: str) -> bool:
         return self.committed.startswith(typed) or typed.startswith(self.committed)
@@ -136,7 +135,7 @@ class Scheduler(Generic[_Answer]):
         before = self._running.get(want.document)
         if before is not None:
             before.task.cancel()
-        running: _Running[_Answer] = _Running(want, Origin.at(want.snapshot, want.offset))
+        running: _Running[_Answer] = _Running(want)
         running.task = asyncio.ensure_future(ask(running.on_partial))
         running.task.add_done_callback(lambda _: self._finished(running))
         self._running[want.document] = running

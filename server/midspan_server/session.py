@@ -16,6 +16,7 @@ from midspan_engine.protocol import (
     socket_path,
     state_directory,
 )
+from midspan_server.configuration import merged
 from midspan_server.counters import Counters, Offer
 from midspan_server.decode_statistics import DecodeStatistics
 from midspan_server.documents import Documents
@@ -48,6 +49,7 @@ class Session:
         self.status = StatusReporter(server)
         self._reading = ReadingRules(IgnoreRules(()))
         self._said: set[str] = set()
+        self._initial_options: object = None
         workspace = server.workspace
         encoding = types.PositionEncodingKind(workspace.position_encoding or "utf-16").value
         folders = list(params.workspace_folders or [])
@@ -66,8 +68,14 @@ class Session:
         document = self.capabilities.text_document
         return bool(document and document.inline_completion)
 
+    def begin(self, initial_options: object) -> None:
+        """Use the `initializationOptions`; they stay below what is configured later."""
+        self._initial_options = initial_options
+        self.configure(None)
+
     def configure(self, options: object) -> None:
         """Decode and use what the client sent; what cannot be used is told once."""
+        options = merged(self._initial_options, options)
         decoded = decode_settings(options)
         for problem in decoded.problems:
             self.say(types.MessageType.Warning, str(problem))
@@ -76,6 +84,7 @@ class Session:
         before, self.settings = self.settings, decoded.settings
         self._reading.use(IgnoreRules(self.documents.roots(), self.settings.exclude))
         self._suggester.use(self.settings)
+        self.status.notify_client(wanted=self._wants_status())
         if before.engine != self.settings.engine:
             old, self._engine = self._engine, self._new_engine()
             self._server.in_background(old.close())
@@ -96,13 +105,16 @@ class Session:
     async def suggest(self, want: Want) -> tuple[Suggestion, ...]:
         """Return what to offer for `want`; engine errors end here, as status and messages."""
         asked_at = time.monotonic()
+        if want.invoked:
+            self._engine.try_again()
         try:
             suggested = await self._suggester.suggest(want)
         except MidspanError as error:
             self._explain(error, invoked=want.invoked)
             return ()
         if suggested.reason is not None:
-            self.status.off_here(suggested.reason)
+            if not suggested.passing:
+                self.status.off_here(suggested.reason)
             return ()
         self.status.on_here()
         self.statistics.note(suggested.suggestions)
@@ -128,6 +140,11 @@ class Session:
     async def end(self) -> None:
         """Hang up; the engine goes on for others."""
         await self._engine.close()
+
+    def _wants_status(self) -> bool:
+        experimental = self.capabilities.experimental
+        asked = isinstance(experimental, dict) and experimental.get("midspanStatus") is True
+        return asked or self.settings.status_notifications
 
     def _changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
         self._suggester.changed(before, after)

@@ -40,13 +40,20 @@ class Status:
 
 
 class StatusReporter:
-    """Tells the client each status once, and shows a progress bar while the engine loads."""
+    """Tells each status once to a client that wants it, and shows a bar while the engine loads."""
 
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
         self._engine = Status(state="stopped")
         self._sent: Status | None = None
         self._bar: asyncio.Task[bool] | None = None
+        self._is_wanted = False
+
+    def notify_client(self, *, wanted: bool) -> None:
+        """Send `midspan/status` or not: only clients that ask for it know what it is."""
+        self._is_wanted = wanted
+        if self._sent is None and self._engine.state != "stopped":
+            self._tell(self._engine)
 
     @property
     def engine(self) -> Status:
@@ -70,7 +77,7 @@ class StatusReporter:
         self._tell(self._engine)
 
     def _tell(self, status: Status) -> None:
-        if status == self._sent:
+        if not self._is_wanted or status == self._sent:
             return
         self._sent = status
         self._server.protocol.notify(

@@ -17,13 +17,13 @@ from midspan_server.context import ContextSettings, OpenDocument, build_request
 from midspan_server.history import EditHistory
 from midspan_server.postprocess import Place, postprocess
 from midspan_server.scheduling import Scheduler, Want
-from midspan_server.suggestion_cache import Origin, Suggestion, SuggestionCache
+from midspan_server.suggestion_cache import Suggestion, SuggestionCache
 from midspan_server.trigger import NotHere, ScopeDecision, TriggerSettings, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from midspan_engine.protocol import Infill, InfillRequest
+    from midspan_engine.protocol import Choice, Infill, InfillRequest
     from midspan_server.counters import Source
     from midspan_server.engine_client import Engine
     from midspan_server.reading import ReadingRules
@@ -38,11 +38,15 @@ _Answer = tuple[Suggestion, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggested:
-    """What there is to offer, best first, and who had it; `reason` says why nothing may be."""
+    """What there is to offer, best first, and who had it; `reason` says why nothing may be.
+
+    A `passing` reason is gone with the next keystroke.
+    """
 
     suggestions: _Answer = ()
     source: Source = "cache"
     reason: str | None = None
+    passing: bool = False
 
 
 class Suggester:
@@ -63,10 +67,14 @@ class Suggester:
         self._scheduler: Scheduler[_Answer | None] = Scheduler()
         self._history = EditHistory()
         self._numbers = itertools.count(1)
+        self._settings = settings
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Take new settings; suggestions made under the old ones are forgotten."""
+        if not settings.enabled or settings.languages != self._settings.languages:
+            # Edits of what is off now are not to be used any more.
+            self._history = EditHistory()
         self._settings = settings
         self._trigger = TriggerSettings(
             languages=settings.languages,
@@ -81,15 +89,19 @@ class Suggester:
 
     def changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
         """Note an edit, unless it is in a file that is not to be read."""
-        if self._reading.allows(after.path):
+        if self._may_read(after):
             self._history.record(before, after, time.monotonic())
 
     def opened(self, snapshot: DocumentSnapshot) -> None:
         """Parse and index now: from here on each keystroke costs a small part of it."""
-        if self._settings.enabled_for(snapshot.language) and self._reading.allows(snapshot.path):
+        if self._may_read(snapshot):
             syntax.parse(snapshot)
             if self._settings.context.snippets:
                 snippets.index(snapshot)
+
+    def _may_read(self, snapshot: DocumentSnapshot) -> bool:
+        is_on = self._settings.enabled_for(snapshot.language)
+        return is_on and self._reading.allows(snapshot.path, snapshot.uri)
 
     def closed(self, uri: str) -> None:
         """Drop what belongs to a closed document."""
@@ -107,7 +119,7 @@ class Suggester:
         self._scheduler.announce(want)
         scope = self._decide(want)
         if isinstance(scope, NotHere):
-            return Suggested(reason=scope.reason)
+            return Suggested(reason=scope.reason, passing=scope.passing)
         known = self._from_cache(want, scope)
         if known is None and await self._scheduler.joined(want):
             known = self._from_cache(want, scope)
@@ -122,8 +134,9 @@ class Suggester:
         if not self._settings.enabled:
             return NotHere(reason="suggestions are off")
         path = want.snapshot.path
-        if not self._reading.allows(path):
-            return NotHere(reason=f"{path.name if path else ''} is never read (ignored or secret)")
+        if not self._reading.allows(path, want.snapshot.uri):
+            name = path.name if path else "this document"
+            return NotHere(reason=f"{name} is never read (ignored or secret)")
         return decide(want.snapshot, want.offset, self._trigger, automatic=not want.invoked)
 
     def _from_cache(self, want: Want, scope: ScopeDecision) -> _Answer | None:
@@ -146,9 +159,10 @@ class Suggester:
         answer = await self._engine().infill(self._request(want, scope), on_partial)
         if answer is None:
             return None
-        suggestions = self._cleaned(self._named(answer), want, scope)
-        origin = Origin.at(want.snapshot, want.offset)
-        self._cache.put(origin, suggestions, invoked=want.invoked)
+        suggestions = self._cleaned(self._named(answer, want, scope), want, scope)
+        # With more time the answer would be another one.
+        if not any(choice.finish == "budget" for choice in answer.choices):
+            self._cache.put(want.snapshot, want.offset, suggestions, invoked=want.invoked)
         return suggestions
 
     def _request(self, want: Want, scope: ScopeDecision) -> InfillRequest:
@@ -159,7 +173,7 @@ class Suggester:
             request_id=next(self._numbers),
             session=_session(want.snapshot.uri),
             open_documents=self._readable(),
-            edits=[edit for edit in edits if self._reading.allows(edit.path)],
+            edits=[edit for edit in edits if self._reading.allows(edit.path, edit.uri)],
             settings=self._context,
             scope=scope,
             selected_text=None,
@@ -179,18 +193,20 @@ class Suggester:
         return [
             OpenDocument(snapshot=snapshot, last_used=last_used)
             for snapshot, last_used in recent
-            if self._reading.allows(snapshot.path)
+            if self._may_read(snapshot)
         ]
 
-    def _named(self, answer: Infill) -> _Answer:
+    @staticmethod
+    def _named(answer: Infill, want: Want, scope: ScopeDecision) -> _Answer:
         return tuple(
             Suggestion(
                 id=f"{os.getpid():x}-{answer.id:x}-{index}",
-                text=choice.text,
+                text=text,
                 confidence=choice.confidence,
                 stats=answer.stats,
             )
             for index, choice in enumerate(answer.choices)
+            if (text := _without_torn_end(choice, scope, invoked=want.invoked))
         )
 
     @staticmethod
@@ -204,6 +220,16 @@ class Suggester:
                 plain = text.replace("\r\n", "\n")
                 kept[text] = dataclasses.replace(suggestion, text=plain)
         return tuple(kept.values())
+
+
+def _without_torn_end(choice: Choice, scope: ScopeDecision, *, invoked: bool) -> str:
+    """Return what is whole of a choice that ended before its end: lines of a block, "" for none.
+
+    A line that ran out of time is kept for a user who asked for it and looks at it.
+    """
+    if scope.scope == "block" and choice.finish in {"length", "budget"}:
+        return choice.text.rpartition("\n")[0]
+    return "" if choice.finish == "budget" and not invoked else choice.text
 
 
 def _session(uri: str) -> str:

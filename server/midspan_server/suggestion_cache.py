@@ -9,8 +9,10 @@ fits at another cursor if
 * what stands after the cursor is what stood there, but for closing brackets and quotes that the
   editor inserted by itself while the user typed.
 
-The document plays no part: the same code around the cursor gets the same suggestion. Where several
-fit, the one whose origin is nearest wins, being made with the most knowledge.
+* it is the same document, in the same language, and the rest of its text is the same too: an
+  import added far above is knowledge that the suggestion was made without.
+
+Where several fit, the one whose origin is nearest wins, being made with the most knowledge.
 """
 
 from __future__ import annotations
@@ -59,16 +61,17 @@ class Suggestion:
         return replace(self, text=self.text[len(typed) :], typed=self.typed + len(typed))
 
 
-class Origin(NamedTuple):
-    """The text around a cursor, as far as it tells one cursor from another."""
+class _Origin(NamedTuple):
+    """The document and the text around a cursor, as far as it tells one cursor from another."""
 
+    document: str
+    language: str
     before: str
     after: str
 
     @classmethod
-    def at(cls, snapshot: DocumentSnapshot, offset: int) -> Origin:
-        """Return the origin at `offset`."""
-        return cls(_before(snapshot, offset), _after(snapshot, offset))
+    def of(cls, snapshot: DocumentSnapshot, offset: int, after: str) -> _Origin:
+        return cls(snapshot.uri, snapshot.language, _before(snapshot, offset), after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class _Entry:
     suggestions: tuple[Suggestion, ...]
     invoked: bool
     made_at: float
+    far_text: int
 
     def is_stale(self) -> bool:
         """Other files, which the suggestion may rest on, change without being looked at here."""
@@ -102,17 +106,26 @@ class SuggestionCache:
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit
-        self._entries: OrderedDict[Origin, _Entry] = OrderedDict()
+        self._entries: OrderedDict[_Origin, _Entry] = OrderedDict()
         # For each text after the cursor: how many entries have it, and their longest suggestion.
         self._suffixes: dict[str, tuple[int, int]] = {}
 
-    def put(self, origin: Origin, suggestions: tuple[Suggestion, ...], *, invoked: bool) -> None:
+    def put(
+        self,
+        snapshot: DocumentSnapshot,
+        offset: int,
+        suggestions: tuple[Suggestion, ...],
+        *,
+        invoked: bool,
+    ) -> None:
         """Keep `suggestions`; `invoked` if they answer a request that the user made by hand."""
+        origin = _Origin.of(snapshot, offset, _after(snapshot, offset))
+        far_text = _far_text(snapshot, offset, offset)
         known = self._entries.pop(origin, None)
         count, longest = self._suffixes.get(origin.after, (0, 0))
         longest = max(longest, *(len(one.text) for one in suggestions), 0)
         self._suffixes[origin.after] = (count + (known is None), longest)
-        self._entries[origin] = _Entry(suggestions, invoked, time.monotonic())
+        self._entries[origin] = _Entry(suggestions, invoked, time.monotonic(), far_text)
         while len(self._entries) > self._limit:
             self._drop_oldest()
 
@@ -127,11 +140,14 @@ class SuggestionCache:
             # Line ends may be twice as long in the document as in the suggestion.
             most_typed = min(_MOST_TYPED, 2 * longest, offset)
             for typed_length in range(1 if closers else 0, most_typed + 1):
-                origin = Origin(_before(snapshot, offset - typed_length), after)
+                start = offset - typed_length
+                origin = _Origin.of(snapshot, start, after)
                 entry = self._entries.get(origin)
                 if entry is None or (invoked and not entry.invoked) or entry.is_stale():
                     continue
-                hit = _fitting(entry, snapshot.text[offset - typed_length : offset], closers)
+                if entry.far_text != _far_text(snapshot, start, offset + len(closers)):
+                    continue
+                hit = _fitting(entry, snapshot.text[start:offset], closers)
                 if hit is not None:
                     self._entries.move_to_end(origin)
                     return hit
@@ -160,17 +176,25 @@ def _fitting(entry: _Entry, typed: str, closers: str) -> Hit | None:
 
 
 def typed_since(
-    origin: Origin, origin_offset: int, snapshot: DocumentSnapshot, offset: int
+    origin: DocumentSnapshot, origin_offset: int, snapshot: DocumentSnapshot, offset: int
 ) -> str | None:
     """Return what was typed at `origin` to get to `offset`; None if anything else changed."""
-    typed_length = offset - origin_offset
-    if not 0 <= typed_length <= _MOST_TYPED:
+    if not 0 <= offset - origin_offset <= _MOST_TYPED:
         return None
-    for closers in _closers(snapshot, offset):
-        after = _after(snapshot, offset + len(closers))
-        if origin == (_before(snapshot, origin_offset), after):
-            return snapshot.text[origin_offset:offset].replace("\r\n", "\n")
+    if (origin.uri, origin.language) != (snapshot.uri, snapshot.language):
+        return None
+    if origin.text[:origin_offset] != snapshot.text[:origin_offset]:
+        return None
+    after = origin.text[origin_offset:]
+    if any(snapshot.text[offset + len(one) :] == after for one in _closers(snapshot, offset)):
+        return snapshot.text[origin_offset:offset].replace("\r\n", "\n")
     return None
+
+
+def _far_text(snapshot: DocumentSnapshot, start: int, end: int) -> int:
+    """A digest of what stands too far from the cursor to be part of an origin."""
+    text = snapshot.text
+    return hash((text[: max(0, start - _ORIGIN_CHARACTERS)], text[end + _ORIGIN_CHARACTERS :]))
 
 
 def _before(snapshot: DocumentSnapshot, offset: int) -> str:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import pathspec
-
 from midspan_server.indent import columns_of, leading
+from midspan_server.patterns import compiled
 from midspan_server.syntax import Zone, profile, zone_at, zone_by_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pathspec
 
     from midspan_engine.protocol import Scope
     from midspan_server.snapshot import DocumentSnapshot
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 # What may stand behind the cursor: closers and the end of a statement. Anything else means that the
 # user edits the middle of a line, where a suggestion is in the way.
-_ONLY_CLOSERS = re.compile(r"\s*[)>}\]\"'`]*\s*[:{;,]?\s*\Z")
+# Linear: matched against the rest without its outer spaces, and the parts share no character.
+_ONLY_CLOSERS = re.compile(r"[)>}\]\"'`]*+\s*+[:{;,]?")
 # A line in this many characters is generated or minified.
 _LONGEST_LINE = 2_000
 _BLOCK_LINES_LIMIT = 20_000
@@ -67,9 +69,13 @@ class ScopeDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotHere:
-    """No suggestion, and why, for the log and for a user who wonders."""
+    """No suggestion, and why, for the log and for a user who wonders.
+
+    `passing` reasons come and go with the next keystroke, so nobody is told.
+    """
 
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +110,10 @@ def decide(
     """
     cursor = _Cursor.at(snapshot, offset)
     reason = _switched_off(snapshot, settings) or _unwanted_zone(cursor, settings)
-    if reason is None and automatic:
-        reason = _unwanted_place(cursor)
     if reason is not None:
         return NotHere(reason=reason)
+    if automatic and (reason := _unwanted_place(cursor)) is not None:
+        return NotHere(reason=reason, passing=True)
     return _scope(cursor, settings, automatic=automatic)
 
 
@@ -126,7 +132,7 @@ def _unwanted_place(cursor: _Cursor) -> str | None:
         return "the line is too long"
     if _in_word(cursor):
         return "in the middle of a word"
-    if not _ONLY_CLOSERS.match(cursor.after):
+    if not _ONLY_CLOSERS.fullmatch(cursor.after.strip()):
         return "in the middle of a line"
     if _is_complete(cursor):
         return "the statement is complete"
@@ -256,4 +262,4 @@ def matches(path: Path, globs: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=8)
 def _spec(globs: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
-    return pathspec.GitIgnoreSpec.from_lines(globs)
+    return compiled(globs, "midspan.exclude")

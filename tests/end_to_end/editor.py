@@ -50,7 +50,7 @@ class Editor(LanguageClient):
                 capabilities=capabilities or ghost_text_client(),
                 root_uri=folder.as_uri() if folder else None,
                 workspace_folders=[types.WorkspaceFolder(folder.as_uri(), "it")] if folder else [],
-                initialization_options=options,
+                initialization_options=_with_status(options),
             )
         )
         self.capabilities = result.capabilities
@@ -158,6 +158,10 @@ class Editor(LanguageClient):
     async def _notify(self) -> None:
         async with self._news:
             self._news.notify_all()
+
+
+def _with_status(options: object) -> object:
+    return {"statusNotifications": True} | options if isinstance(options, dict) else options
 
 
 def ghost_text_client(

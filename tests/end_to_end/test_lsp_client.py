@@ -57,11 +57,14 @@ async def test_a_client_without_ghost_text_gets_the_suggestion_in_its_popup(
 ) -> None:
     editor = await start_editor(capabilities=popup_client())
     assert editor.capabilities.completion_provider is not None
+    asked_behind = editor.capabilities.completion_provider.trigger_characters or []
+    assert not {" ", ":", "="} & set(asked_behind)
     editor.open(URI, TEXT)
     answer = await _popup(editor)
     [item] = answer.items
     assert answer.is_incomplete
     assert (item.label, item.detail) == ("width * height", "Midspan")
+    assert not item.preselect
     assert item.filter_text == "width * height"
     assert item.text_edit == types.TextEdit(
         types.Range(types.Position(1, 11), types.Position(*HERE)), "width * height"
@@ -87,8 +90,31 @@ async def test_a_bad_setting_is_named_once_and_the_others_apply(
     assert await editor.texts(URI, *HERE) == ["th * height"]
     [message] = editor.messages
     assert "midspan.threshold" in message
-    assert "0.3" in message
+    assert "0.45" in message
     assert answering.requests[0].max_tokens == 9
+
+
+@with_answers
+async def test_a_glob_that_is_none_is_named_and_the_server_starts(
+    start_editor: StartEditor,
+) -> None:
+    editor = await start_editor(options={"exclude": ["!", "*.sql"]})
+    editor.open(URI, TEXT)
+    assert await editor.texts(URI, *HERE) == ["th * height"]
+    [message] = editor.messages
+    assert "'!'" in message
+
+
+async def test_settings_of_other_servers_change_nothing_and_ours_lie_over_the_first(
+    answering: ScriptedEngine, start_editor: StartEditor
+) -> None:
+    editor = await start_editor(options={"maxLineTokens": 9})
+    editor.open(URI, TEXT)
+    theirs: dict[str, object] = {"python": {"analysis": {}}}
+    for settings in (theirs, {"midspan": {"effort": "draft"}}):
+        editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings))
+    await editor.texts(URI, *HERE)
+    assert (answering.requests[0].max_tokens, answering.requests[0].effort) == (9, "draft")
 
 
 async def test_settings_can_change_at_any_time(

@@ -193,15 +193,48 @@ async def test_the_selected_item_of_the_popup_is_extended(
     assert engine.requests[0].prefix.endswith("return width")
 
 
-async def test_nothing_is_suggested_in_the_middle_of_a_line_and_the_status_says_why(
+async def test_nothing_is_suggested_in_the_middle_of_a_line(
     engine: ScriptedEngine, start_editor: StartEditor
 ) -> None:
     engine.reply = lambda _: "x"
     editor = await start_editor()
+    await editor.until_state("ready")
     editor.open(URI, TEXT)
     assert await editor.texts(URI, 1, 6) == []
-    assert (await editor.until_state("off"))["message"]
     assert engine.requests == []
+    assert not any(status["state"] == "off" for status in editor.statuses)
+
+
+async def test_the_status_says_why_nothing_is_suggested_in_a_document(
+    engine: ScriptedEngine, start_editor: StartEditor
+) -> None:
+    editor = await start_editor(options={"languages": {"python": False}})
+    editor.open(URI, TEXT)
+    assert await editor.texts(URI, *HERE) == []
+    assert "python" in (await editor.until_state("off"))["message"]
+    assert engine.requests == []
+
+
+async def test_a_client_that_did_not_ask_for_it_gets_no_status(
+    engine: ScriptedEngine, start_editor: StartEditor
+) -> None:
+    engine.reply = lambda _: "th"
+    editor = await start_editor(options={"statusNotifications": False})
+    editor.open(URI, TEXT)
+    assert await editor.texts(URI, *HERE) == ["th"]
+    assert editor.statuses == []
+
+
+async def test_a_client_may_ask_for_the_status_by_its_capabilities(
+    engine: ScriptedEngine,
+    start_editor: StartEditor,
+    ghost_text_client: Callable[..., types.ClientCapabilities],
+) -> None:
+    capabilities = ghost_text_client()
+    capabilities.experimental = {"midspanStatus": True}
+    editor = await start_editor(options={"statusNotifications": False}, capabilities=capabilities)
+    await engine.connected()
+    await editor.until_state("ready")
 
 
 async def test_open_files_help_but_files_with_secrets_are_never_read(

@@ -46,6 +46,20 @@ def _change(documents: Documents, start: int, end: int, text: str, version: int 
     )
 
 
+def test_a_change_that_cannot_be_noted_is_applied_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_before: DocumentSnapshot, _after: DocumentSnapshot) -> None:
+        raise RuntimeError("no")
+
+    documents = Documents("file:///project", [], "utf-16", fail)
+    _open(documents, URI, "ab")
+    _change(documents, 1, 1, "x")
+    _change(documents, 3, 3, "y", version=3)
+    assert _snapshot(documents, URI).text == "axby"
+    assert "not noted" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("uri", "path"),
     [

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -16,6 +18,7 @@ from midspan_engine.protocol import (
     InfillRequest,
     RequestRejected,
 )
+from midspan_server import engine_connection
 from midspan_server.engine_client import EngineClient
 
 if TYPE_CHECKING:
@@ -182,3 +185,76 @@ async def test_what_is_not_our_protocol_is_refused() -> None:
         with pytest.raises(EngineUnavailable, match="not this version's engine"):
             await client.infill(_request())
         server.close()
+
+
+async def test_a_farewell_after_a_failure_hides_nothing_and_the_next_start_waits(
+    pair: Fixture,
+) -> None:
+    pair.engine.status = EngineStatus(state="failed", message="run: midspan pull")
+    with pytest.raises(EngineUnavailable, match="midspan pull"):
+        await pair.client.infill(_request())
+    pair.engine.be(EngineStatus(state="stopping"))
+    await pair.engine.stop()
+    await asyncio.sleep(0.05)
+    assert [(one.state, one.message) for one in pair.statuses] == [("failed", "run: midspan pull")]
+    await pair.engine.start()
+    with pytest.raises(EngineUnavailable, match="midspan pull"):
+        await pair.client.infill(_request())
+    assert pair.engine.connections == 1
+    assert pair.client._retry_at - time.monotonic() > 5
+
+
+async def test_the_pause_after_failures_to_load_grows_to_a_minute_and_a_user_ends_it(
+    pair: Fixture,
+) -> None:
+    pauses = []
+    for _ in range(4):
+        await pair.engine.stop()
+        pair.engine.status = EngineStatus(state="failed", message="run: midspan pull")
+        await pair.engine.start()
+        pair.client.try_again()
+        with pytest.raises(EngineUnavailable):
+            await pair.client.infill(_request())
+        await pair.engine.stop()
+        await asyncio.sleep(0.05)
+        pauses.append(round(pair.client._retry_at - time.monotonic()))
+    assert pauses == [10, 20, 40, 60]
+    await pair.engine.start()
+    pair.engine.status = EngineStatus(state="ready")
+    pair.engine.reply = lambda _: "one"
+    pair.client.try_again()
+    assert await pair.client.infill(_request()) is not None
+
+
+async def test_an_engine_that_hangs_is_hung_up_on(
+    pair: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_connection, "_BEYOND_BUDGET_S", 0.0)
+    beside = asyncio.ensure_future(pair.client.infill(_request(1)))
+    await pair.engine.request()
+    hanging = msgspec.structs.replace(_request(2), budget_ms=50)
+    assert await pair.client.infill(hanging) is None
+    assert await beside is None
+    assert pair.statuses[-1].state == "stopped"
+    assert "did not answer" in pair.statuses[-1].message
+    pair.engine.reply = lambda _: "one"
+    assert await pair.client.infill(_request(3)) is not None
+    assert pair.engine.connections == 2
+
+
+async def test_an_error_while_listening_leaves_nobody_waiting(
+    pair: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_connection: object, _message: object) -> None:
+        raise RuntimeError("a mistake")
+
+    asked = asyncio.ensure_future(pair.client.infill(_request()))
+    request = await pair.engine.request()
+    connection = await pair.client.connect()
+    monkeypatch.setattr(type(connection), "_dispatch", broken)
+    # The connection looks for what handles a message before it waits for one.
+    pair.engine.be(EngineStatus(state="ready"))
+    pair.engine.answer(request, "one")
+    assert await asked is None
+    assert pair.statuses[-1].state == "stopped"
+    await connection.close()

@@ -26,6 +26,9 @@ def _write(file: Path, text: str) -> None:
         ".aws/credentials", "credentials.json", "store.p12", ".netrc", ".npmrc", ".pypirc",
         "kubeconfig", ".kube/config", "secrets.yaml", "config/secrets.toml", ".ssh/config",
         "terraform.tfstate", "prod.tfvars", ".git-credentials", "Secrets.py",
+        ".env-prod", "app.env.json", "prod.tfvars.json", "a.pem.txt", ".dockercfg", ".yarnrc.yml",
+        ".azure/token.json", ".config/gh/hosts.yml", ".config/gcloud/a.db", ".git/config",
+        ".env~", "id_rsa.bak", "secrets.yaml.orig", ".secrets.yaml.swp", ".netrc.bak~",
     ],
 )  # fmt: skip
 def test_files_that_hold_secrets_by_convention(tmp_path: Path, name: str) -> None:
@@ -44,6 +47,9 @@ def test_files_that_hold_secrets_by_convention(tmp_path: Path, name: str) -> Non
         "env/a.py",
         "credentials/provider.py",
         "secrets.d/a.py",
+        "main.py~",
+        ".gitignore",
+        ".github/workflows/ci.yml",
     ],
 )
 def test_ordinary_files_are_read(tmp_path: Path, name: str) -> None:
@@ -120,6 +126,50 @@ def test_the_innermost_of_two_roots_counts(tmp_path: Path) -> None:
     inner.mkdir()
     assert IgnoreRules([tmp_path]).forbids(inner / "a.py")
     assert not IgnoreRules([tmp_path, inner]).forbids(inner / "a.py")
+
+
+def test_the_ignore_files_of_the_repository_above_the_root_count(tmp_path: Path) -> None:
+    _write(tmp_path / ".gitignore", "*.log\n/app/generated/\n")
+    app = tmp_path / "repository" / "app"
+    _write(tmp_path / "repository" / ".git" / "HEAD", "ref: refs/heads/main\n")
+    _write(tmp_path / "repository" / ".gitignore", "*.txt\n/app/private/\n")
+    for rules in (IgnoreRules([app]), IgnoreRules([])):
+        assert rules.forbids(app / "a.txt")
+        assert rules.forbids(app / "private" / "a.py")
+        assert not rules.forbids(app / "a.py")
+        # What lies above the repository has no say in it.
+        assert not rules.forbids(app / "a.log")
+
+
+def test_extra_globs_count_from_the_opened_folder(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    rules = IgnoreRules([tmp_path / "app"], ["/a.py"])
+    assert rules.forbids(tmp_path / "app" / "a.py")
+    assert not rules.forbids(tmp_path / "app" / "sub" / "a.py")
+
+
+def test_a_line_that_git_tolerates_and_pathspec_does_not_is_skipped_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _write(tmp_path / ".gitignore", "!\nfoo\\\n\\\n[z-a]\n*.log\n")
+    rules = IgnoreRules([tmp_path], ["!", "*.sql"])
+    assert rules.forbids(tmp_path / "a.log")
+    assert rules.forbids(tmp_path / "a.sql")
+    assert not rules.forbids(tmp_path / "a.py")
+    assert "line 4" in caplog.text
+    assert "[z-a]" not in caplog.text
+
+
+def test_links_in_a_circle_and_impossible_names_are_forbidden(tmp_path: Path) -> None:
+    (tmp_path / "a.py").symlink_to(tmp_path / "b.py")
+    (tmp_path / "b.py").symlink_to(tmp_path / "a.py")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / "a.py")
+    assert IgnoreRules([tmp_path]).forbids(tmp_path / "a\0.py")
+
+
+def test_a_root_that_is_a_circle_of_links_breaks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    assert not IgnoreRules([tmp_path / "a"]).forbids(tmp_path / "b.py")
 
 
 def test_a_pattern_that_is_not_text_does_no_harm(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ def test_keys_are_camel_case_and_nested() -> None:
         ({"context": {"snippets": "no"}}, "midspan.context.snippets", "true"),
         ({"context": 3}, "midspan.context", "prefixChars"),
         ([1, 2], "midspan", "enabled"),
+        ({"exclude": ["!"]}, "midspan.exclude", "[]"),
+        ({"context": {"prefixChars": 10**9}}, "midspan.context.prefixChars", "2000"),
+        ({"budgetMs": 10**9}, "midspan.budgetMs", "2000"),
     ],
 )
 def test_a_bad_value_is_named_with_the_default_used(
@@ -48,6 +51,13 @@ def test_a_bad_value_costs_its_own_key_only() -> None:
     assert decoded.settings.threshold == DEFAULT_THRESHOLD
     assert decoded.settings.max_block_tokens == 5
     assert decoded.settings.languages == {"go": True, "rust": False}
+
+
+def test_a_bad_glob_is_named_and_the_others_stay() -> None:
+    decoded = decode_settings({"exclude": ["*.sql", "[z-a]", "vendor/"]})
+    assert decoded.settings.exclude == ("*.sql", "vendor/")
+    [problem] = decoded.problems
+    assert "'[z-a]'" in str(problem)
 
 
 def test_the_allowed_words_are_told() -> None:

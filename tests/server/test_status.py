@@ -27,6 +27,7 @@ class Wire:
         monkeypatch.setattr(server.protocol, "notify", lambda *message: self.sent.append(message))
         monkeypatch.setattr(server.protocol.progress, "create_async", create)
         self.reporter = StatusReporter(server)
+        self.reporter.notify_client(wanted=True)
 
     def states(self) -> list[str]:
         return [cast("str", body["state"]) for name, body in self.sent if name == STATUS_METHOD]
@@ -44,6 +45,17 @@ def test_each_status_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wire.reporter.off_here("in a comment")
     wire.reporter.on_here()
     assert wire.states() == ["ready", "off", "ready"]
+
+
+def test_a_client_that_did_not_ask_gets_no_notification_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = Wire(monkeypatch, bars=False)
+    wire.reporter.notify_client(wanted=False)
+    wire.reporter.engine_is(Status(state="ready"))
+    assert wire.states() == []
+    wire.reporter.notify_client(wanted=True)
+    assert wire.states() == ["ready"]
 
 
 async def test_a_bar_shows_that_the_engine_loads(monkeypatch: pytest.MonkeyPatch) -> None:

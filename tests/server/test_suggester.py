@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from midspan_engine.protocol import Choice, Infill
 from midspan_server.ignore import IgnoreRules
 from midspan_server.reading import ReadingRules
@@ -14,7 +16,7 @@ from midspan_server.suggester import Suggester
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from midspan_engine.protocol import InfillRequest
+    from midspan_engine.protocol import Finish, InfillRequest
 
 
 class FixedEngine:
@@ -22,6 +24,7 @@ class FixedEngine:
 
     def __init__(self, *choices: tuple[str, float]) -> None:
         self.choices = choices
+        self.finish: Finish = "line"
         self.requests: list[InfillRequest] = []
 
     async def infill(
@@ -29,7 +32,7 @@ class FixedEngine:
     ) -> Infill | None:
         self.requests.append(request)
         choices = tuple(
-            Choice(text=text, finish="line", confidence=confidence, mean_logprob=-0.1)
+            Choice(text=text, finish=self.finish, confidence=confidence, mean_logprob=-0.1)
             for text, confidence in self.choices
         )
         return Infill(id=request.id, document_version=0, choices=choices)
@@ -109,3 +112,69 @@ async def test_snippets_can_be_switched_off() -> None:
     off = Settings(debounce_ms=0, context=ContextSettings(snippets=False))
     await _suggester(engine, other, settings=off).suggest(_want(text))
     assert [len(request.snippets) for request in engine.requests] == [1, 0]
+
+
+@pytest.mark.parametrize("uri", ["untitled:.env", "vscode-remote://host/p/.env"])
+async def test_a_secret_that_is_no_file_here_is_not_completed(uri: str) -> None:
+    engine = FixedEngine(("x", 0.9))
+    secret = DocumentSnapshot(uri, None, 1, "python", "A = ")
+    suggested = await _suggester(engine).suggest(Want(snapshot=secret, offset=4, invoked=True))
+    assert "never read" in str(suggested.reason)
+    assert engine.requests == []
+
+
+async def test_a_line_that_ran_out_of_time_is_for_those_who_asked_and_never_kept() -> None:
+    engine = FixedEngine(("get(", 0.9))
+    engine.finish = "budget"
+    suggester = _suggester(engine)
+    assert await _texts(suggester, _want("x = ")) == []
+    assert await _texts(suggester, _want("x = ", invoked=True)) == ["get("]
+    engine.finish = "line"
+    assert await _texts(suggester, _want("x = ")) == ["get("]
+    assert len(engine.requests) == 3
+
+
+@pytest.mark.parametrize("finish", ["length", "budget"])
+async def test_a_torn_block_is_cut_back_to_whole_lines(finish: Finish) -> None:
+    engine = FixedEngine(("    a = 1\n    b = fu", 0.9))
+    engine.finish = finish
+    assert await _texts(_suggester(engine), _want("def f():\n")) == ["    a = 1"]
+    torn = FixedEngine(("    a = fu", 0.9))
+    torn.finish = finish
+    assert await _texts(_suggester(torn), _want("def f():\n")) == []
+
+
+async def _edits_told(suggester: Suggester, engine: FixedEngine) -> bool:
+    await suggester.suggest(_want("area_of = 1\nx = "))
+    return "remembered" in str(engine.requests[-1])
+
+
+async def test_nothing_is_recorded_while_switched_off_and_nothing_kept() -> None:
+    engine = FixedEngine(("get(1)", 0.9))
+    before, after = _snapshot("a\n", "b.py"), _snapshot("remembered\n", "b.py")
+    suggester = _suggester(engine)
+    suggester.changed(before, after)
+    assert await _edits_told(suggester, engine)
+    suggester.use(Settings(enabled=False))
+    suggester.changed(before, after)
+    suggester.use(Settings(debounce_ms=0))
+    assert not await _edits_told(suggester, engine)
+
+
+async def test_files_of_a_language_that_is_off_are_not_read() -> None:
+    engine = FixedEngine(("get(1)", 0.9))
+    text = "def width_of(area, height):\n    return remembered\n"
+    other = DocumentSnapshot("file:///p/b.go", Path("/p/b.go"), 1, "go", text)
+    suggester = _suggester(engine, other)
+    suggester.use(Settings(languages={"go": False}, debounce_ms=0))
+    suggester.changed(DocumentSnapshot(other.uri, other.path, 0, "go", ""), other)
+    await suggester.suggest(_want("width_of = height = area = 1\n" * 60 + "x = "))
+    assert "remembered" not in str(engine.requests)
+
+
+async def test_a_reason_that_passes_is_told_apart() -> None:
+    snapshot = _snapshot("x = name")
+    suggested = await _suggester(FixedEngine()).suggest(
+        Want(snapshot=snapshot, offset=5, invoked=False)
+    )
+    assert suggested.passing

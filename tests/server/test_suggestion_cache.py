@@ -4,7 +4,7 @@ import pytest
 
 from midspan_server import suggestion_cache
 from midspan_server.snapshot import DocumentSnapshot
-from midspan_server.suggestion_cache import Origin, Suggestion, SuggestionCache, typed_since
+from midspan_server.suggestion_cache import Suggestion, SuggestionCache, typed_since
 
 CURSOR = "|"
 
@@ -21,7 +21,7 @@ def _cache(marked: str, *texts: str, invoked: bool = False) -> SuggestionCache:
     suggestions = tuple(
         Suggestion(id=str(number), text=text, confidence=0.9) for number, text in enumerate(texts)
     )
-    cache.put(Origin.at(*_at(marked)), suggestions, invoked=invoked)
+    cache.put(*_at(marked), suggestions, invoked=invoked)
     return cache
 
 
@@ -84,7 +84,7 @@ def test_a_request_by_hand_wants_what_was_made_by_hand() -> None:
 def test_the_nearest_origin_wins() -> None:
     cache = _cache("x = |", "get_all()")
     nearer = Suggestion(id="n", text="_one()", confidence=0.9)
-    cache.put(Origin.at(*_at("x = get|")), (nearer,), invoked=False)
+    cache.put(*_at("x = get|"), (nearer,), invoked=False)
     assert _texts(cache, "x = get_|") == ["one()"]
 
 
@@ -92,7 +92,7 @@ def test_the_oldest_entries_go_first() -> None:
     cache = SuggestionCache(limit=2)
     for name in "abc":
         suggestion = Suggestion(id=name, text="rest", confidence=0.9)
-        cache.put(Origin.at(*_at(f"{name} = |")), (suggestion,), invoked=False)
+        cache.put(*_at(f"{name} = |"), (suggestion,), invoked=False)
     assert _texts(cache, "a = |") is None
     assert _texts(cache, "b = r|") == ["est"]
     assert _texts(cache, "c = |") == ["rest"]
@@ -102,6 +102,35 @@ def test_old_suggestions_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> Non
     cache = _cache("x = |", "a")
     monkeypatch.setattr(suggestion_cache, "_MOST_AGE_S", 0.0)
     assert _texts(cache, "x = |") is None
+
+
+def test_an_edit_far_from_the_cursor_makes_a_suggestion_old() -> None:
+    far = "# a line that is far away\n" * 30
+    cache = _cache(f"a = 1\n{far}x = |\n{far}b = 1", "get(1)")
+    assert _texts(cache, f"a = 1\n{far}x = ge|\n{far}b = 1") == ["t(1)"]
+    assert _texts(cache, f"a = 2\n{far}x = |\n{far}b = 1") is None
+    assert _texts(cache, f"a = 1\n{far}x = |\n{far}b = 2") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        DocumentSnapshot("file:///a.py", None, 1, "ruby", "x = "),
+        DocumentSnapshot("file:///b.py", None, 1, "python", "x = "),
+    ],
+)
+def test_another_document_or_language_wants_a_suggestion_of_its_own(
+    other: DocumentSnapshot,
+) -> None:
+    cache = _cache("x = |", "get(1)")
+    assert cache.get(other, 4, invoked=False) is None
+    assert typed_since(_at("x = |")[0], 4, other, 4) is None
+
+
+def test_an_edit_far_away_is_no_typing() -> None:
+    far = "# a line that is far away\n" * 30
+    assert typed_since(*_at(f"a = 1\n{far}x = |"), *_at(f"a = 1\n{far}x = g|")) == "g"
+    assert typed_since(*_at(f"a = 1\n{far}x = |"), *_at(f"a = 2\n{far}x = g|")) is None
 
 
 def test_clearing_forgets_everything() -> None:
@@ -122,4 +151,4 @@ def test_clearing_forgets_everything() -> None:
 )
 def test_typing_since_an_origin(now: str, typed: str | None) -> None:
     snapshot, offset = _at("x = |\n")
-    assert typed_since(Origin.at(snapshot, offset), offset, *_at(now)) == typed
+    assert typed_since(snapshot, offset, *_at(now)) == typed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_closers_behind_the_cursor_do_not_matter(rest: str) -> None:
 @pytest.mark.parametrize("rest", ["name", "_x", "9", " + y", ") + y", "( a"])
 def test_text_behind_the_cursor_does(rest: str) -> None:
     assert "middle" in _reason(_decide(f"x = a.|{rest}\n"))
+
+
+def test_blanks_behind_the_cursor_cost_no_time() -> None:
+    begun = time.perf_counter()
+    assert "middle" in _reason(_decide(f"x = |{' ' * 1500}# c\n"))
+    assert "middle" in _reason(_decide(f"x = |{')' * 1500} c\n"))
+    assert time.perf_counter() - begun < 0.2
+
+
+def test_reasons_that_pass_with_the_next_keystroke_are_marked() -> None:
+    in_word = _decide("x = a.|name\n")
+    off = _decide("x = |", settings=TriggerSettings(languages={"python": False}))
+    assert isinstance(in_word, NotHere)
+    assert isinstance(off, NotHere)
+    assert (in_word.passing, off.passing) == (True, False)
 
 
 def test_a_user_who_asks_gets_a_line_even_in_the_middle_of_one() -> None:

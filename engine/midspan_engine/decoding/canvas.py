@@ -38,6 +38,8 @@ class Commit:
     logprobs: tuple[float, ...]
     guesses: tuple[int, ...] = ()
     cells: tuple[int, ...] = ()
+    from_masks: bool = False
+    """Whether the guesses come from masked cells, so from the adapter."""
 
 
 class Canvas:
@@ -55,6 +57,7 @@ class Canvas:
         self.logprobs: list[float] = []
         self.guesses: tuple[int, ...] = ()
         self.cells: tuple[int, ...] = ()
+        self.from_masks = False
         self.first = first
 
     @property
@@ -94,3 +97,4 @@ class Canvas:
         self.sequence.length += lead + min(kept, len(step.tokens) - 1)
         self.guesses = step.guesses
         self.cells = step.cells
+        self.from_masks = step.from_masks

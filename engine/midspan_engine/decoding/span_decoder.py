@@ -10,6 +10,7 @@ import numpy as np
 
 from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.span import SpanRule
+from midspan_engine.decoding.unmask import verify
 
 if TYPE_CHECKING:
     from midspan_engine.decoding.drafts import LookupDraft
@@ -90,12 +91,14 @@ class SpanDecoder:
         return min(self.canvas.logprobs, default=0.0)
 
     def propose(self, *, most: int, look_ahead: bool) -> None:
-        """Choose the guesses of the next pass: a look-up first, else the last pass's own."""
+        """Choose the guesses of the next pass: the adapter's, a look-up, the last pass's own."""
         canvas = self.canvas
         if self.pending:
             canvas.guesses = canvas.cells = ()
-        elif canvas.cells:
+        elif self._policy is not verify:
             canvas.guesses = ()
+        elif canvas.from_masks:
+            canvas.guesses = canvas.guesses[:most]
         else:
             found = self._look_up(most)
             canvas.guesses = found or (

@@ -49,10 +49,13 @@ def verify(canvas: Canvas, scores: RowScores, pick: Pick) -> Commit:
     agreed = len(tokens)
     # After a wrong guess the rows behind it saw a wrong past, yet they often say what comes anyway
     # (Jacobi decoding, Santilli et al. 2023). Masked cells follow only a fully confirmed guess.
-    last = rows if agreed < rows else rows + len(canvas.cells)
+    from_masks = agreed == rows and bool(canvas.cells)
+    last = rows + len(canvas.cells) if from_masks else rows
     following = range(agreed, last)
     guesses = tuple(int(scores.top_ids[row, 0]) for row in following)
-    return Commit(tokens=tuple(tokens), logprobs=tuple(logprobs), guesses=guesses)
+    return Commit(
+        tokens=tuple(tokens), logprobs=tuple(logprobs), guesses=guesses, from_masks=from_masks
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ def _read(target: Target, language: str | None) -> DocumentSnapshot:
         )
     path = Path(target.file).absolute()
     if IgnoreRules(()).forbids(path):
-        raise PlaceInvalid(f"{target.file} may hold secrets by its name, so it is never read")
+        raise PlaceInvalid(
+            f"{target.file} is never read: it is ignored, or may hold secrets by its name"
+        )
     try:
         data = path.read_bytes()
     except OSError as error:

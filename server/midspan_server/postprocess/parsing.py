@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from midspan_server.postprocess.brackets import open_brackets
-from midspan_server.syntax import Syntax, Zone
-from midspan_server.syntax.grammars import parser
+from midspan_server.syntax import Zone
+from midspan_server.syntax.nearby import nearby
 
 if TYPE_CHECKING:
     from midspan_server.postprocess.place import Place
-    from midspan_server.syntax.tree import Damage
+    from midspan_server.syntax.tree import Damage, Syntax
 
 
-_BEFORE, _AFTER = 6000, 1500
-"""Characters around the cursor that are parsed."""
-_MARGIN = re.compile(r"^[^\s})\]#/*]", re.MULTILINE)
 _UNFINISHED = re.compile(r"(?:[-+*/%&|^=<>?.!~]|\b(?:and|or|not|in|is|if|else|as))\s*$")
 
 
@@ -28,10 +25,10 @@ def keep_parsing(text: str, place: Place) -> str | None:
     would be there without the cursor's line, whichever is less. What the suggestion leaves open
     (`if x:`, `foo(`, `a +`) is closed for the comparison: it is meant to go on.
     """
-    language = place.snapshot.language
-    if place.zone is not Zone.CODE or parser(language) is None:
+    around = nearby(place.snapshot, place.offset)
+    if around is None or place.zone is not Zone.CODE:
         return text
-    near = _near(place)
+    near = _Near(place, around.syntax, place.offset - around.start)
     if near.accepts(text):
         return text
     first, found, _ = text.partition("\n")
@@ -40,11 +37,7 @@ def keep_parsing(text: str, place: Place) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """The text around the cursor, parsed on its own.
-
-    In a whole file of 5,000 lines a tree costs ten milliseconds where a bracket is open in the
-    middle of it. Damage is only compared, so what the cut itself breaks does not count.
-    """
+    """The text around the cursor. Damage is compared, so what the cut breaks does not count."""
 
     place: Place
     syntax: Syntax
@@ -72,19 +65,6 @@ class _Near:
         end = self.offset + len(self.place.line_after)
         without_line = self.syntax.replaced(start, end, "").damage()
         return without_line if without_line.places < damage.places else damage
-
-
-def _near(place: Place) -> _Near:
-    text, offset = place.snapshot.text, place.offset
-    line_start = offset - len(place.line_before)
-    start = text.rfind("\n", 0, max(0, line_start - _BEFORE)) + 1
-    # A line at the margin most likely begins a definition.
-    border = _MARGIN.search(text, start, line_start)
-    if start and border:
-        start = border.start()
-    end = text.find("\n", offset + _AFTER)
-    cut = text[start:] if end < 0 else text[start : end + 1]
-    return _Near(place, Syntax.from_text(place.snapshot.language, cut), offset - start)
 
 
 def _closed(text: str, place: Place) -> tuple[str, str]:

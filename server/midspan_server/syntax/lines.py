@@ -6,23 +6,35 @@ from typing import TYPE_CHECKING
 
 from midspan_server.syntax.documents import parse
 from midspan_server.syntax.languages import profile
+from midspan_server.syntax.nearby import nearby
 from midspan_server.syntax.tree import Zone
 
 if TYPE_CHECKING:
     from midspan_server.snapshot import DocumentSnapshot
     from midspan_server.syntax.languages import LanguageProfile
+    from midspan_server.syntax.tree import Syntax
 
+_WHOLE_CHARS = 40_000
+"""Longer texts are judged by what is near the cursor."""
 _QUOTES = "\"'`"
 
 
 def zone_at(snapshot: DocumentSnapshot, offset: int, before: str) -> Zone:
     """The zone of a cursor; `before` is its line up to the cursor."""
-    syntax = parse(snapshot)
-    zone = Zone.CODE if syntax is None else syntax.zone(offset)
+    syntax, start = _around(snapshot, offset)
+    zone = Zone.CODE if syntax is None else syntax.zone(offset - start)
     if zone is Zone.CODE and (syntax is None or syntax.tree.root_node.has_error):
         # An unterminated string or comment is an error to the tree, and often not a node.
         return zone_by_line(before, profile(snapshot.language))
     return zone
+
+
+def _around(snapshot: DocumentSnapshot, offset: int) -> tuple[Syntax | None, int]:
+    """The tree of a text, or of what is near in a long one, and where it begins."""
+    if len(snapshot.text) <= _WHOLE_CHARS:
+        return parse(snapshot), 0
+    near = nearby(snapshot, offset)
+    return (near.syntax, near.start) if near else (None, 0)
 
 
 def zone_by_line(before: str, language: LanguageProfile) -> Zone:

@@ -80,6 +80,15 @@ def test_a_file_that_may_hold_secrets_is_not_read(tmp_path: Path, name: str) -> 
         complete.run(_arguments(str(tmp_path / name)))
 
 
+def test_a_file_that_its_repository_ignores_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("/sub/\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.py").write_text("x = 1\n")
+    with pytest.raises(PlaceInvalid, match="never read"):
+        complete.run(_arguments(str(tmp_path / "sub" / "a.py")))
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(PlaceInvalid, match="cannot be read: No such file"):
         complete.run(_arguments(str(tmp_path / "absent.py")))

@@ -202,7 +202,10 @@ async def replay(engine: EngineProcess, steps: list[Step], window: Window) -> di
 
 
 async def _initialize(client: EditorClient) -> None:
-    capabilities: dict[str, object] = {"textDocument": {"inlineCompletion": {}}}
+    capabilities: dict[str, object] = {
+        "textDocument": {"inlineCompletion": {}},
+        "experimental": {"midspanStatus": True},
+    }
     params = {"processId": None, "rootUri": _ROOT.rstrip("/"), "capabilities": capabilities}
     _, answer = client.request("initialize", params)
     await asyncio.wait_for(answer, 30)

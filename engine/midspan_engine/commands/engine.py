@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
     )
     parser.add_argument(
-        "--adapter", default="auto", help="an adapter file; auto: the one that ships; none"
+        "--adapter", default="none", help="an adapter file; auto: the one that ships; none"
     )
     parser.add_argument("--stop", action="store_true", help="end the running engine")
     parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")

@@ -53,7 +53,7 @@ class EngineConfig:
     model: str
     socket: Path
     runtime: RuntimeName = "auto"
-    adapter: str = "auto"
+    adapter: str = "none"
     cache_bytes: int = 256 * 1024 * 1024
     threads: int = 0
     idle_s: float = 1800.0

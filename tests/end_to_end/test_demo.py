@@ -97,6 +97,6 @@ async def test_the_real_engine_is_started_completes_and_says_how_to_end_it(
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
     assert (code, error) == (0, "")
-    assert f"to end it now: kill {pid}" in out
+    assert "to end it now: midspan engine --stop" in out
     assert len(re.findall(r"\d forward pass(es)? for \d+ tokens?; ", out)) >= len(GAPS) - 1
     assert "«line.product.priceCents * line.quantity;»" in out

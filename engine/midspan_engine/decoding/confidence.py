@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_FITTED_TOKENS = 16
+"""The fit saw single lines; what it learned of their length says nothing of a block's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -25,7 +28,7 @@ class Calibration:
             + self.mean_logprob * mean_logprob
             + self.lowest_logprob * lowest_logprob
             + self.suffix_logprob * suffix_logprob
-            + self.tokens * math.log1p(tokens)
+            + self.tokens * math.log1p(min(tokens, _FITTED_TOKENS))
         )
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
 

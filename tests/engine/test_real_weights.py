@@ -154,3 +154,20 @@ def test_int8_predicts_what_float32_predicts(int8: Runtime, tokenizer: Tokenizer
         agree += int((tops[0] == tops[1]).sum())
         total += len(ids)
     assert agree / total > 0.93
+
+
+def test_a_rows_result_is_the_same_to_the_last_bit_in_any_company(
+    int8: Runtime, tokenizer: Tokenizer
+) -> None:
+    """A lone row takes other kernels on this network, which the tiny ones do not show."""
+    prefix, suffix = prompts(1)[0]
+    ids = token_ids(tokenizer, prefix, suffix)
+    sequence = CachedSequence()
+    int8.pool.reserve(sequence, len(ids) + 40)
+    int8.forward([RowGroup.causal(sequence, 0, ids[:60])])
+    seen = set()
+    for rows in (1, 2, 3, 8, 17):
+        group = RowGroup.causal(sequence, 60, ids[60 : 60 + rows], range(rows))
+        seen.add(int8.forward([group])[0].logits[0].tobytes())
+    int8.pool.release(sequence)
+    assert len(seen) == 1

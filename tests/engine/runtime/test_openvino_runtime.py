@@ -217,7 +217,7 @@ def test_block_rows_equal_the_torch_reference_with_the_same_adapter(
 
 
 def test_a_rows_result_does_not_depend_on_its_company(tiny_folder: Path) -> None:
-    """Verified decoding is exactly greedy only if this holds to the last bit."""
+    """Verified decoding is exactly greedy only if this holds; the real weights are tested too."""
     int8 = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
     sequence = new_sequence(int8, 90)
     int8.forward([RowGroup.causal(sequence, 0, IDS[:40])])

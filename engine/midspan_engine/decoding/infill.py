@@ -168,6 +168,9 @@ class InfillTask:
                 break
             yield [group]
             session.head = prompt.head[:done]
+        if plan.lifted is not None:
+            put_at = plan.start + len(plan.ids)
+            self.sessions.pool.put(session.sequence, put_at, plan.lifted)
         session.sequence.length = total
         if last is None:
             # All is encoded: a cancel from here on must not lose the suffix that was moved.

@@ -19,7 +19,7 @@ from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
     from midspan_engine.decoding.prompt import Prompt
-    from midspan_engine.runtime.blocks import BlockPool
+    from midspan_engine.runtime.blocks import BlockPool, Lifted
 
 FRESH_SUFFIX = 16
 """The suffix mark and the 15 tokens after it are always encoded again."""
@@ -56,10 +56,12 @@ class ContextPlan:
     ids: tuple[int, ...]
     cached: int
     stale: int
+    lifted: Lifted | None = None
+    """The rest of the suffix, to be put behind the rows when they are encoded."""
 
 
 def plan_context(pool: BlockPool, session: Session, prompt: Prompt) -> ContextPlan:
-    """Decide what to encode, moving the suffix where that is allowed.
+    """Decide what to encode, lifting the suffix where it may be kept.
 
     Room for the whole prompt must have been reserved. Until the rows are encoded the session
     claims only the prefix that both prompts share.
@@ -72,13 +74,19 @@ def plan_context(pool: BlockPool, session: Session, prompt: Prompt) -> ContextPl
         return ContextPlan(start=total, ids=(), cached=total, stale=stale)
     moved = len(prompt.tail) - FRESH_SUFFIX
     reuse = session.tail == prompt.tail and stale <= STALE_LIMIT and moved > 0
+    lifted = None
     if reuse:
-        source, target = len(session.head), len(prompt.head)
-        pool.move(session.sequence, source + FRESH_SUFFIX, target + FRESH_SUFFIX, moved)
+        lifted = pool.lift(session.sequence, len(session.head) + FRESH_SUFFIX, moved)
     session.head, session.tail = prompt.head[:keep], ()
     tail = prompt.tail[:FRESH_SUFFIX] if reuse else prompt.tail
     ids = prompt.head[keep:] + tail
-    return ContextPlan(start=keep, ids=ids, cached=total - len(ids), stale=stale if reuse else 0)
+    return ContextPlan(
+        start=keep,
+        ids=ids,
+        cached=total - len(ids),
+        stale=stale if reuse else 0,
+        lifted=lifted,
+    )
 
 
 def context_rows(session: Session, plan: ContextPlan, chunk: int) -> list[RowGroup]:

@@ -6,6 +6,7 @@ numpy array or a torch tensor: only indexing that both understand is used.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,21 @@ class CachedSequence:
         self.length = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """Keys and values `[positions, layers, kv heads, head]` that stood at `start…`."""
+
+    start: int
+    keys: Any
+    values: Any
+
+
 class BlockPool:
     """Hands out blocks and copies between them.
 
     Args:
         storage: Array as described above.
-        theta: Base of the rotary positions, for `move`.
+        theta: Base of the rotary positions, for `put`.
     """
 
     def __init__(self, storage: Any, theta: float) -> None:
@@ -91,20 +101,23 @@ class BlockPool:
         sequence.length = 0
         self.trim(sequence)
 
-    def move(self, sequence: CachedSequence, source: int, target: int, count: int) -> None:
-        """Copy positions `source…` to `target…`, keys rotated to where they now stand.
+    def lift(self, sequence: CachedSequence, start: int, count: int) -> Lifted:
+        """Copy the keys and values of `count` positions from `start`, to be `put` elsewhere."""
+        block, slot = self.places(sequence, start, count)
+        keys = self.storage[:, 0, block, :, slot]
+        values = self.storage[:, 1, block, :, slot]
+        return Lifted(start, keys, values)
+
+    def put(self, sequence: CachedSequence, target: int, lifted: Lifted) -> None:
+        """Write what was lifted to `target…`, keys rotated to where they now stand.
 
         Rotary positions compose: turning a key at position p by d gives the key at p + d, so a
-        suffix need not be encoded again because the prefix grew. The two ranges may overlap.
+        suffix need not be encoded again because the prefix grew. To be done after the pass that
+        writes the positions before: OpenVINO clears the rest of the block that a pass ends in.
         """
-        if count <= 0 or source == target:
-            return
-        from_block, from_slot = self.places(sequence, source, count)
-        to_block, to_slot = self.places(sequence, target, count)
-        keys = self.storage[:, 0, from_block, :, from_slot]
-        values = self.storage[:, 1, from_block, :, from_slot]
-        self.storage[:, 0, to_block, :, to_slot] = self._turn(keys, target - source)
-        self.storage[:, 1, to_block, :, to_slot] = values
+        block, slot = self.places(sequence, target, len(lifted.keys))
+        self.storage[:, 0, block, :, slot] = self._turn(lifted.keys, target - lifted.start)
+        self.storage[:, 1, block, :, slot] = lifted.values
 
     def _turn(self, keys: Any, distance: int) -> Any:
         size = int(keys.shape[-1])

@@ -124,7 +124,7 @@ def _palette(colour: str) -> Palette:
 def _say_what_stays() -> None:
     minutes = EngineSettings().idle_minutes
     pid = engine_pid(socket_path())
-    how = f"; to end it now: midspan engine --stop" if pid else ""
+    how = "; to end it now: midspan engine --stop" if pid else ""
     print(
         f"The engine stays, so that the next start is instant, and ends after {minutes} idle "
         f"minutes{how}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -373,3 +374,22 @@ def test_a_crowded_cache_asks_to_try_again_and_a_small_one_says_so(
     with pytest.raises(RequestRejected, match="cache-mb") as refused:
         tiny.infill(ask("x = 1\n" * 40000, max_tokens=4))
     assert refused.value.code == "too_large"
+
+
+def test_a_kept_suffix_is_whole_after_the_prefix_was_encoded_again(
+    make_engine: MakeEngine,
+) -> None:
+    """Values do not depend on position, so in the first layer a moved one equals a fresh one."""
+    engine = make_engine()
+    suffix = SUFFIX * 3
+    engine.infill(ask(PREFIX, suffix, max_tokens=1))
+    engine.infill(ask(PREFIX + "handle\n    ", suffix, max_tokens=1))
+    engine.infill(ask(PREFIX + "handle\n    ", suffix, session="fresh", max_tokens=1))
+    kept, fresh = engine.sessions.open("s"), engine.sessions.open("fresh")
+    assert (kept.head, kept.tail) == (fresh.head, fresh.tail)
+    assert kept.stale > 0
+    layers = []
+    for session in (kept, fresh):
+        places, slots = engine.runtime.pool.places(session.sequence, 0, session.sequence.length)
+        layers.append(engine.runtime.pool.storage[0, 1][places, :, slots])
+    np.testing.assert_allclose(layers[0], layers[1], atol=1e-5)

@@ -95,7 +95,7 @@ def test_a_moved_key_equals_one_made_at_its_new_place(
     places, slots = pool.places(sequence, source, count)
     pool.storage[0, 0, places, 0, slots] = turn(raw, np.arange(source, source + count))
     pool.storage[0, 1, places, 0, slots] = raw
-    pool.move(sequence, source, target, count)
+    pool.put(sequence, target, pool.lift(sequence, source, count))
     places, slots = pool.places(sequence, target, count)
     expected = turn(raw, np.arange(target, target + count))
     np.testing.assert_allclose(pool.storage[0, 0, places, 0, slots], expected, atol=2e-4)

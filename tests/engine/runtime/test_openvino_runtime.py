@@ -133,7 +133,7 @@ def test_a_moved_suffix_scores_like_one_encoded_in_place(exact: OpenVinoRuntime)
     """One layer deep a moved key is exact; here the whole cache is moved, so all of it is."""
     first = new_sequence(exact, 80)
     exact.forward([RowGroup.causal(first, 0, IDS[:30])])
-    exact.pool.move(first, 0, 7, 30)
+    exact.pool.put(first, 7, exact.pool.lift(first, 0, 30))
     # Attention depends on distances alone, so the same tokens seven places on score the same.
     moved = exact.forward([RowGroup.causal(first, 37, IDS[30:32], [1])])[0]
     moved_logits = np.array(moved.logits)
@@ -141,7 +141,7 @@ def test_a_moved_suffix_scores_like_one_encoded_in_place(exact: OpenVinoRuntime)
     exact.forward([RowGroup.causal(second, 0, IDS[:30])])
     kept = exact.forward([RowGroup.causal(second, 30, IDS[30:32], [1])])[0]
     assert np.abs(moved_logits - kept.logits).max() > 1e-3, "positions 0 to 6 are read too"
-    exact.pool.move(first, 7, 0, 30)
+    exact.pool.put(first, 0, exact.pool.lift(first, 7, 30))
     back = exact.forward([RowGroup.causal(first, 30, IDS[30:32], [1])])[0]
     np.testing.assert_allclose(back.logits, kept.logits, atol=1e-3)
 

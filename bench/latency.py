@@ -25,10 +25,9 @@ from engine_process import own_engine, resident_mb
 from infilling_tasks import DEFAULT_DATA
 from latency_decode import SideBySide, measure
 from latency_socket import cancelling, concurrency
+from loading import add_model_options, load
 from recording import read_recording, recording_path, steps
 from replay import Window, replay
-
-from midspan_engine import weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from engine_process import EngineProcess
 
 _PARTS = ("typing", "cancel", "concurrency", "replay")
-_RUNTIMES = ("auto", "openvino", "openvino-fp32", "torch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"latency: {error}", file=sys.stderr)
             return 2
     line: dict[str, object] = {"bench": "latency"}
-    files = weights.resolve(args.model)
     if "typing" in args.only:
-        line["typing"] = measure(SideBySide(files, args.runtime), args.places, args.keys)
+        line["typing"] = measure(SideBySide(*load(args)), args.places, args.keys)
     if set(args.only) & {"cancel", "concurrency"} or trace:
         with own_engine(args.model, args.runtime) as engine:
             line |= _through_socket(args, engine, trace)
@@ -91,8 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=_PARTS, nargs="+", default=list(_PARTS))
-    parser.add_argument("--model", default=weights.DEFAULT_MODEL)
-    parser.add_argument("--runtime", choices=_RUNTIMES, default="auto")
+    add_model_options(parser)
     parser.add_argument("--places", type=int, default=24, help="cursors for typing and cancelling")
     parser.add_argument("--keys", type=int, default=4, help="characters typed at each place")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds edit-traces")

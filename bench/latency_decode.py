@@ -21,8 +21,6 @@ from midspan_engine.decoding.confidence import DEFAULT
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest
-from midspan_engine.runtime import create_runtime
-from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
     from places import Place
 
     from midspan_engine.protocol import Infill
-    from midspan_engine.runtime import RuntimeName
-    from midspan_engine.weights import ModelFiles
+    from midspan_engine.runtime import Runtime
+    from midspan_engine.tokenizer import Tokenizer
 
 Side = Literal["ours", "ar"]
 _SIDES: tuple[Side, Side] = ("ours", "ar")
-_CACHE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +52,10 @@ class Timing:
 class SideBySide:
     """The two engines."""
 
-    def __init__(self, files: ModelFiles, runtime: RuntimeName) -> None:
-        network = create_runtime(files.folder, name=runtime, cache_bytes=_CACHE_BYTES)
-        self.tokenizer = Tokenizer.load(files)
+    def __init__(self, network: Runtime, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
         self.runtime_name = network.name
-        plain = DecodeConfig(rows=1, look_up=False, look_ahead=False)
+        plain = DecodeConfig(rows=1, look_up=False)
         self._engines: dict[Side, Engine] = {
             "ours": Engine(network, self.tokenizer, calibration=DEFAULT),
             "ar": Engine(network, self.tokenizer, config=plain),

@@ -24,16 +24,13 @@ from calibration import Fit, Target, fit, read_samples
 from candidates import Candidates
 from figures import share
 from infilling_tasks import DEFAULT_DATA, Task, is_exact, load_tasks, program, spread
+from loading import RUNTIMES, add_model_options, load
 from quality_report import report
 from quality_run import AR, Decoder, Pair
 from tqdm import tqdm
 
-from midspan_engine import weights
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_RUNTIMES = ("auto", "openvino", "openvino-fp32", "torch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if args.compare_runtimes:
         return _compare(args, tasks)
-    decoder = Decoder(
-        weights.resolve(args.model), args.runtime, probe_suffix=args.probe_suffix, hole=args.hole
-    )
+    decoder = Decoder(*load(args), probe_suffix=args.probe_suffix, hole=args.hole)
     pairs = list(_run_pairs(args, decoder, tasks))
     settings = {
         "set": args.set,
@@ -75,15 +70,14 @@ def _parser() -> argparse.ArgumentParser:
         help="whether the line break after the hole is in the suffix or in the hole",
     )
     parser.add_argument("--limit", type=int, help="so many tasks, evenly spread")
-    parser.add_argument("--model", default=weights.DEFAULT_MODEL)
-    parser.add_argument("--runtime", choices=_RUNTIMES, default="auto")
+    add_model_options(parser)
     parser.add_argument("--effort", choices=("verified", "balanced", "draft"), default="verified")
     parser.add_argument("--seed", type=int, default=0, help="which side goes first, and the folds")
     parser.add_argument("--probe-suffix", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--out", type=Path, help="one JSON line a task")
     parser.add_argument("--fit", type=Path, nargs="+", metavar="FILE", help="fit; run nothing")
     parser.add_argument("--target", choices=("passed", "exact"), default="passed")
-    parser.add_argument("--compare-runtimes", nargs="+", choices=_RUNTIMES[1:], metavar="NAME")
+    parser.add_argument("--compare-runtimes", nargs="+", choices=RUNTIMES[1:], metavar="NAME")
     return parser
 
 
@@ -127,10 +121,9 @@ def _fit_figures(of: Fit) -> dict[str, object]:
 
 def _compare(args: argparse.Namespace, tasks: Sequence[Task]) -> int:
     """Run the same tasks on each runtime; agreement is with the first one."""
-    files = weights.resolve(args.model)
     texts: dict[str, list[str]] = {}
     for name in args.compare_runtimes:
-        decoder = Decoder(files, name, probe_suffix=False, hole=args.hole)
+        decoder = Decoder(*load(args, name), probe_suffix=False, hole=args.hole)
         texts[name] = [
             decoder.run(task, args.set, args.effort, number).text
             for number, task in enumerate(tqdm(tasks, desc=name))

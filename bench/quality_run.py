@@ -11,18 +11,15 @@ from infilling_tasks import is_exact, request_for
 from midspan_engine.decoding.confidence import DEFAULT, Calibration
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.engine import Engine
-from midspan_engine.runtime import create_runtime
-from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from infilling_tasks import Hole, Task, TaskSet
 
     from midspan_engine.protocol import Effort
-    from midspan_engine.runtime import RuntimeName
-    from midspan_engine.weights import ModelFiles
+    from midspan_engine.runtime import Runtime
+    from midspan_engine.tokenizer import Tokenizer
 
 AR: Literal["ar"] = "ar"
-_CACHE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +94,12 @@ class Decoder:
     """Two engines on one runtime: one with Midspan's decoding, one a row at a time."""
 
     def __init__(
-        self, files: ModelFiles, runtime: RuntimeName, *, probe_suffix: bool, hole: Hole
+        self, network: Runtime, tokenizer: Tokenizer, *, probe_suffix: bool, hole: Hole
     ) -> None:
-        network = create_runtime(files.folder, name=runtime, cache_bytes=_CACHE_BYTES)
         self.runtime_name = network.name
         self._hole = hole
-        tokenizer = Tokenizer.load(files)
         self._seen = Recording(**asdict(DEFAULT))
-        plain = DecodeConfig(rows=1, look_up=False, look_ahead=False, probe_suffix=probe_suffix)
+        plain = DecodeConfig(rows=1, look_up=False, probe_suffix=probe_suffix)
         self._plain = Engine(network, tokenizer, config=plain, calibration=self._seen)
         config = DecodeConfig(probe_suffix=probe_suffix)
         self._ours = Engine(network, tokenizer, config=config, calibration=self._seen)

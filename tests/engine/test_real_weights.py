@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from midspan_engine import weights
+from midspan_engine.adapters import Adapters
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest
@@ -21,7 +22,7 @@ from midspan_engine.runtime.rows import RowGroup
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from midspan_engine.runtime import Runtime
+    from midspan_engine.runtime import Runtime, RuntimeName
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,12 @@ def prompts(count: int) -> list[tuple[str, str]]:
     return cases
 
 
+def with_adapters(name: RuntimeName, mask: str) -> Runtime:
+    files = weights.resolve()
+    adapters = Adapters.choose(files.sha256, mask=mask)
+    return create_runtime(files.folder, name=name, cache_bytes=CACHE, adapters=adapters)
+
+
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     return Tokenizer.load(weights.resolve())
@@ -53,7 +60,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def int8() -> Runtime:
-    return create_runtime(weights.resolve().folder, name="openvino", cache_bytes=CACHE)
+    return with_adapters("openvino", mask="auto")
 
 
 def token_ids(tokenizer: Tokenizer, prefix: str, suffix: str) -> list[int]:
@@ -93,7 +100,7 @@ def test_greedy_output_equals_the_reference_for_50_prompts(tokenizer: Tokenizer)
 
 
 def test_verified_equals_greedy_on_the_int8_graph(int8: Runtime, tokenizer: Tokenizer) -> None:
-    plain = DecodeConfig(rows=1, look_up=False, look_ahead=False)
+    plain = DecodeConfig(rows=1, look_up=False)
     greedy_engine = Engine(int8, tokenizer, config=plain)
     engine = Engine(int8, tokenizer)
     fewer = 0
@@ -137,7 +144,7 @@ def test_a_keystroke_later_the_answer_is_nearly_always_the_fresh_one(
 
 
 def test_int8_predicts_what_float32_predicts(int8: Runtime, tokenizer: Tokenizer) -> None:
-    exact = create_runtime(weights.resolve().folder, name="openvino-fp32", cache_bytes=CACHE)
+    exact = with_adapters("openvino-fp32", mask="none")
     agree = total = 0
     for prefix, suffix in prompts(6):
         ids = token_ids(tokenizer, prefix, suffix)

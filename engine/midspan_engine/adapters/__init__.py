@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from midspan_engine.models.adapter_file import AdapterInfo, read_adapter_info
+from midspan_engine.models.adapter_file import (
+    AdapterInfo,
+    AdapterKind,
+    merged_sha256,
+    read_adapter_info,
+)
 
 
 def shipped() -> dict[Path, AdapterInfo]:
@@ -17,13 +23,45 @@ def shipped() -> dict[Path, AdapterInfo]:
     return {file: read_adapter_info(file) for file in files}
 
 
-def adapter_for(base_sha256: str) -> Path | None:
-    """The shipped adapter that was trained for the weights with this sum; None if there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The adapter files that a model runs with.
 
-    Raises:
-        AdapterError: a file is damaged.
+    Attributes:
+        base_sha256: Sum of the weights file that they were trained for.
+        infill: Merged into the weights, so that every row has it.
+        mask: For the rows of masked blocks; it belongs to the weights with `infill` merged.
     """
+
+    base_sha256: str
+    infill: Path | None = None
+    mask: Path | None = None
+
+    @property
+    def merged_sha256(self) -> str:
+        """Names the weights that the mask adapter was trained on."""
+        return merged_sha256(self.base_sha256, self.infill)
+
+    @classmethod
+    def choose(cls, base_sha256: str, *, infill: str = "auto", mask: str = "none") -> Adapters:
+        """Those that the words stand for: a path, `none`, or `auto` for what ships, if anything.
+
+        Raises:
+            AdapterError: a file is damaged.
+        """
+        merged = _chosen(infill, "infill", base_sha256)
+        frozen = merged_sha256(base_sha256, merged)
+        return cls(base_sha256=base_sha256, infill=merged, mask=_chosen(mask, "mask", frozen))
+
+
+def _chosen(word: str, kind: AdapterKind, sha256: str) -> Path | None:
+    if word == "auto":
+        return _find(kind, sha256)
+    return None if word == "none" else Path(word)
+
+
+def _find(kind: AdapterKind, base_sha256: str) -> Path | None:
     for file, info in shipped().items():
-        if info.base_sha256 == base_sha256:
+        if (info.kind, info.base_sha256) == (kind, base_sha256):
             return file
     return None

@@ -31,7 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
     )
     parser.add_argument(
-        "--adapter", default="none", help="an adapter file; auto: the one that ships; none"
+        "--infill",
+        default="auto",
+        help="infilling adapter, merged into the weights: a file; auto: the one that ships; none",
+    )
+    parser.add_argument(
+        "--adapter",
+        default="none",
+        help="diffusion adapter for masked rows: a file; auto: the one that ships; none",
     )
     parser.add_argument("--stop", action="store_true", help="end the running engine")
     parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")
@@ -55,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         model=args.model,
         socket=args.socket or socket_path(),
         runtime=args.runtime,
+        infill=args.infill,
         adapter=args.adapter,
         cache_bytes=args.cache_mb * _MIB,
         threads=args.threads,

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
-from midspan_engine.adapters import adapter_for
+from midspan_engine.adapters import Adapters
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
     import argparse
 
+    from midspan_engine.models.adapter_file import AdapterKind
     from midspan_engine.training.run import RunPlan
 
 HELP = "build training data and train the diffusion adapter"
@@ -35,11 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latest", action="store_true", help="newest versions, not those that we trained on"
     )
     adapter = actions.add_parser("adapter", help="train, from the last checkpoint if there is one")
+    infill = actions.add_parser("infill", help="train the weights' infilling adapter, likewise")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
-    for action in (data, adapter, export):
+    for action in (data, adapter, infill, export):
         action.add_argument("--model", help="a model's name or folder (default: midspan-0.5b)")
         action.add_argument("--data", type=Path, default=Path("train/data"))
-    for action in (adapter, export):
+    export.add_argument("--kind", choices=("mask", "infill"), default="mask")
+    for action in (adapter, infill, export):
         _add_run_arguments(action)
 
 
@@ -51,6 +54,11 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--init",
         default="auto",
         help="adapter to begin from without a checkpoint; auto: the one that ships; none",
+    )
+    parser.add_argument(
+        "--infill",
+        default="auto",
+        help="infilling adapter that the frozen weights have: auto (what ships), none, or a file",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument(
@@ -100,13 +108,20 @@ def _adapter(args: argparse.Namespace) -> int:
     from midspan_engine.training import run as training  # noqa: PLC0415
     from midspan_engine.training.checkpoint import CheckpointError  # noqa: PLC0415
     from midspan_engine.training.data_shards import ShardError  # noqa: PLC0415
-    from midspan_engine.training.settings import SettingsError, read_settings  # noqa: PLC0415
+    from midspan_engine.training.settings import (  # noqa: PLC0415
+        SettingsError,
+        TrainSettings,
+        infill_settings,
+        read_settings,
+    )
     from midspan_engine.training.trainer import TrainingError  # noqa: PLC0415
 
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
-        trainer = training.prepare(_plan(args), read_settings(args.config))
+        plan = _plan(args)
+        defaults = infill_settings() if plan.kind == "infill" else TrainSettings()
+        trainer = training.prepare(plan, read_settings(args.config, defaults))
         if args.action == "export":
             trainer.export()
             print(args.export)
@@ -131,6 +146,13 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         raise MidspanError(
             f"{files.folder} does not say which weights it was made from: give --base-sha256"
         )
+    named = (args.action, getattr(args, "kind", None))
+    kind: AdapterKind = "infill" if "infill" in named else "mask"
+    if kind == "infill":
+        merge, initial = None, Adapters.choose(sha256, infill=args.init).infill
+    else:
+        adapters = Adapters.choose(sha256, infill=args.infill, mask=args.init)
+        merge, initial = adapters.infill, adapters.mask
     return RunPlan(
         model=files.folder,
         data=args.data,
@@ -140,14 +162,10 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         device=_device(args.device),
         dtype=choose_dtype(args.dtype, args.device),
         compile=args.compile,
-        initial=_initial(args.init, sha256),
+        kind=kind,
+        merge=merge,
+        initial=initial,
     )
-
-
-def _initial(choice: str, sha256: str) -> Path | None:
-    if choice == "auto":
-        return adapter_for(sha256)
-    return None if choice == "none" else Path(choice)
 
 
 def _device(name: str) -> str:

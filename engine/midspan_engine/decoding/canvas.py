@@ -2,7 +2,9 @@
 
 Committed tokens are causal and their keys and values are exact. Guesses are run as causal rows too,
 so that one pass tells which of them the network would have written itself. Masked cells run on the
-adapter's weights and see each other in both directions; a cell may hold a tentative token.
+adapter's weights and see each other in both directions; a cell may hold a tentative token. A block
+of cells can stand behind the last committed token and behind each guess, so that whichever of them
+turns out to be the last that is right, what follows it has been drafted in the same pass.
 
 A row predicts the token after it (the shift is kept), so the last committed token's row predicts
 the first open position without any adapter.
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from midspan_engine.decoding.guess import NO_GUESS, Guess
 from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
@@ -30,16 +33,15 @@ class Commit:
     Attributes:
         tokens: Join the committed ones, in order.
         logprobs: Natural log-probability of each.
-        guesses: Stand after them in the next step.
-        cells: Stand after the guesses: `MASK` or a tentative token each.
+        guess: What may stand after them.
+        cells: Blocks of the next pass, `MASK` or a tentative token each: behind the last committed
+            token, behind the first guess, ….
     """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
-    guesses: tuple[int, ...] = ()
-    cells: tuple[int, ...] = ()
-    from_masks: bool = False
-    """Whether the guesses come from masked cells, so from the adapter."""
+    guess: Guess = NO_GUESS
+    cells: tuple[tuple[int, ...], ...] = ()
 
 
 class Canvas:
@@ -55,9 +57,8 @@ class Canvas:
         self.origin = sequence.length
         self.tokens: list[int] = []
         self.logprobs: list[float] = []
-        self.guesses: tuple[int, ...] = ()
-        self.cells: tuple[int, ...] = ()
-        self.from_masks = False
+        self.guess = NO_GUESS
+        self.cells: tuple[tuple[int, ...], ...] = ()
         self.first = first
 
     @property
@@ -69,25 +70,30 @@ class Canvas:
     def rows(self) -> RowGroup:
         """Rows of the next pass; scores are wanted from the last committed token on."""
         lead = self._uncached
-        ids = [*lead, *self.guesses, *self.cells]
-        masked = np.zeros(len(ids), np.bool_)
-        block = np.zeros(len(ids), np.bool_)
-        at = len(lead) + len(self.guesses)
-        block[at:] = True
-        masked[at:] = np.asarray(self.cells, np.int64) == MASK
+        causal = [*lead, *self.guess.tokens]
+        cells = np.asarray([cell for block in self.cells for cell in block], np.int32)
+        counts = [len(block) for block in self.cells]
+        behind = np.repeat(np.arange(len(counts)) + len(lead) - 1, counts)
         return RowGroup(
             sequence=self.sequence,
             start=self.sequence.length,
-            ids=np.asarray(ids, np.int32),
-            masked=masked,
-            block=block,
-            wanted=np.arange(len(lead) - 1, len(ids), dtype=np.int32),
+            ids=np.concatenate([np.asarray(causal, np.int32), cells]),
+            masked=np.concatenate([np.zeros(len(causal), np.bool_), cells == MASK]),
+            behind=np.concatenate([np.full(len(causal), -1), behind]).astype(np.int32),
+            wanted=np.arange(len(lead) - 1, len(causal) + len(cells), dtype=np.int32),
         )
+
+    def cell_rows(self, place: int) -> list[int]:
+        """Score rows of the block behind the last committed token (0), the first guess (1), …."""
+        if place >= len(self.cells):
+            return []
+        first = 1 + len(self.guess.tokens) + sum(len(block) for block in self.cells[:place])
+        return list(range(first, first + len(self.cells[place])))
 
     def commit(self, step: Commit) -> None:
         """Apply one step after its pass: everything but the newest token is in the cache now."""
         kept = 0
-        for token, guess in zip(step.tokens, self.guesses, strict=False):
+        for token, guess in zip(step.tokens, self.guess.tokens, strict=False):
             if token != guess:
                 break
             kept += 1
@@ -95,6 +101,5 @@ class Canvas:
         self.tokens += step.tokens
         self.logprobs += step.logprobs
         self.sequence.length += lead + min(kept, len(step.tokens) - 1)
-        self.guesses = step.guesses
+        self.guess = step.guess
         self.cells = step.cells
-        self.from_masks = step.from_masks

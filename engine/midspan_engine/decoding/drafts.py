@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from midspan_engine.decoding.guess import Guess
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TRUST = {1: 2, 2: 5, 3: 7}
-"""Tokens worth proposing after a match of so many.
-
-A row of a pass costs 6 % of it and the second row nothing (a row needs company). On 60 single-line
-tasks the first guess was right in 18 / 40 / 53 % of cases for matches of 1 / 2 / 3 tokens, and each
-further one in 40 to 80 %.
-"""
-_LONGEST = max(_TRUST)
+_CHANCES = {1: (0.18, 0.45), 2: (0.40, 0.65), 3: (0.53, 0.75)}
+"""How often the first guess, and each further one, is right after a match of so many tokens: on 60
+single-line tasks."""
+_OPENING = (0.6, 0.9)
+"""The same for the last answer, a keystroke later."""
+_LONGEST = max(_CHANCES)
 
 
 class LookupDraft:
@@ -28,7 +28,7 @@ class LookupDraft:
         corpora: Token sequences to look in; later ones are preferred. The last one is the span
             itself, which grows.
         before: Tokens before the span, so that its first guess has something to match.
-        opening: The first guess, where there is a better one than a look-up.
+        opening: What the span may be, followed as long as it agrees.
     """
 
     def __init__(
@@ -52,23 +52,20 @@ class LookupDraft:
         corpus.extend(tokens)
         self._add(number, start)
 
-    def propose(self, span: Sequence[int], most: int) -> tuple[int, ...]:
-        """Return up to `most` tokens that may follow `span`; () where nothing matches.
-
-        The longer the match, the more is proposed (see `_TRUST`).
-        """
-        if not span and self._opening:
-            return self._opening[:most]
+    def propose(self, span: Sequence[int], most: int) -> Guess:
+        """Up to `most` tokens that may follow `span`; none where nothing matches."""
+        opened = len(span)
+        if tuple(span) == self._opening[:opened] and len(self._opening) > opened:
+            return _guess(self._opening[opened:][:most], _OPENING)
         recent = [*self._before, *span[-_LONGEST:]][-_LONGEST:]
         for length in range(min(_LONGEST, len(recent)), 0, -1):
             place = self._index.get(tuple(recent[-length:]))
             if place is not None:
                 number, after = place
-                allowed = min(most, _TRUST[length])
-                found = tuple(self._corpora[number][after : after + allowed])
+                found = tuple(self._corpora[number][after : after + most])
                 if found:
-                    return found
-        return ()
+                    return _guess(found, _CHANCES[length])
+        return Guess()
 
     def _add(self, number: int, start: int) -> None:
         """Index the grams whose continuation begins at `start` or later."""
@@ -76,3 +73,8 @@ class LookupDraft:
         for after in range(max(1, start), len(corpus)):
             for length in range(1, min(_LONGEST, after) + 1):
                 self._index[tuple(corpus[after - length : after])] = (number, after)
+
+
+def _guess(tokens: tuple[int, ...], chances: tuple[float, float]) -> Guess:
+    first, further = chances
+    return Guess(tokens, (first, *[further] * (len(tokens) - 1)))

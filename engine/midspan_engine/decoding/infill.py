@@ -11,22 +11,22 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from midspan_engine.decoding.canvas import MASK, Canvas
+from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.drafts import LookupDraft
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.sessions import context_rows, plan_context
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
-from midspan_engine.decoding.unmask import Confident, verify
+from midspan_engine.decoding.unmask import Denoise, Threshold, Tolerant, verify
 from midspan_engine.protocol import Choice, DecodeStats, Infill
 from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.prompt import Prompt
     from midspan_engine.decoding.sessions import Session, SessionTable
-    from midspan_engine.decoding.unmask import Policy
+    from midspan_engine.decoding.unmask import Policy, Select
     from midspan_engine.protocol import InfillRequest
     from midspan_engine.runtime.rows import RowScores
     from midspan_engine.tokenizer import Tokenizer
@@ -37,6 +37,9 @@ _SUFFIX_PROBE = 8
 _SECOND_TRIES = 4
 
 
+_SELECT = Threshold(math.log(0.7))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeConfig:
     """How spans are decoded; none of it changes what `verified` returns.
@@ -44,10 +47,13 @@ class DecodeConfig:
     Attributes:
         context_limit: Most tokens of a prompt.
         chunk: Most context rows of one pass, which bounds how long a cancel has to wait.
-        rows: Rows of a denoise pass: the last committed token, guesses and masks.
+        rows: Most rows of a denoise pass: the last committed token, guesses and masks.
+        row_worth: Smallest probability of one more token that a row must promise.
         look_up: Guess from the context and the last answer.
-        look_ahead: Guess from the previous pass's own predictions.
-        draft_threshold: Probability from which pure diffusion commits a token.
+        select: Which masks a pass of pure diffusion fills.
+        block: Masks of a pass of pure diffusion.
+        tolerance: A guess stands in `balanced` if it is at least so likely as this share of the
+            likeliest token.
         probe_suffix: Measure the likelihood of the suffix after a single answer too, one more pass.
             Where alternatives are asked for it is always measured. For one answer it is not worth
             the pass: over 457 tasks it moves the confidence's AUC from 0.766 to 0.768.
@@ -55,10 +61,12 @@ class DecodeConfig:
 
     context_limit: int = 1536
     chunk: int = 256
-    rows: int = 8
+    rows: int = 12
+    row_worth: float = 0.07
     look_up: bool = True
-    look_ahead: bool = True
-    draft_threshold: float = 0.7
+    select: Select = _SELECT
+    block: int = 8
+    tolerance: float = 0.3
     probe_suffix: bool = False
 
 
@@ -186,13 +194,18 @@ class InfillTask:
 
     def _look_up_draft(self) -> LookupDraft:
         prompt, last = self.prompt, self.session.last_span
-        opening = self.tokenizer.encode(self.request.draft) if self.request.draft else last
+        opening: Sequence[int] = last
+        if self.request.draft:
+            hidden = prompt.pending[: len(prompt.pending) - prompt.given]
+            opening = self.tokenizer.encode(hidden.decode(errors="ignore") + self.request.draft)
         return LookupDraft([prompt.tail, prompt.head, last, []], prompt.head, opening)
 
     def _policy(self) -> Policy:
-        if self.request.effort == "verified" or not self.has_adapter:
-            return verify
-        return Confident(math.log(self.config.draft_threshold), self.config.rows - 1)
+        if self.request.effort == "balanced":
+            return Tolerant(math.log(self.config.tolerance))
+        if self.request.effort == "draft" and self.has_adapter:
+            return Denoise(self.config.select, self.config.block)
+        return verify
 
     def _denoise(self, spans: list[SpanDecoder], first: RowGroup | None) -> Passes:
         """Run `spans` side by side until each has ended; `first` joins the first pass."""
@@ -203,7 +216,7 @@ class InfillTask:
                 return
             running = [span for span in spans if not span.finish]
             for span in running:
-                self._propose(span)
+                self._propose(span, len(running))
             groups = [span.canvas.rows() for span in running]
             for group in groups:
                 self._reserve(group)
@@ -219,13 +232,10 @@ class InfillTask:
             if self.on_partial and self.request.stream and spans is self.spans:
                 self.on_partial(self.spans[0].text)
 
-    def _propose(self, span: SpanDecoder) -> None:
+    def _propose(self, span: SpanDecoder, spans: int) -> None:
         config = self.config
-        span.propose(most=config.rows - 1, look_ahead=config.look_ahead)
-        if self.has_adapter and not span.pending:
-            canvas = span.canvas
-            room = config.rows - 1 - len(canvas.guesses) - len(canvas.cells)
-            canvas.cells += (MASK,) * max(0, room)
+        most = config.rows // spans - 1 if config.rows > 1 else 0
+        span.propose(most=max(most, 0), least=config.row_worth, masks=self.has_adapter)
 
     def _reserve(self, group: RowGroup) -> None:
         self.sessions.reserve(self.session, group.sequence, group.start + len(group.ids) + 1)

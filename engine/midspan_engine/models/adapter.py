@@ -22,8 +22,9 @@ from midspan_engine.models.adapter_file import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midspan_engine.models.adapter_file import AdapterInfo
+    from midspan_engine.models.adapter_file import AdapterInfo, AdapterKind
     from midspan_engine.models.config import Qwen2Config
+    from midspan_engine.models.qwen2 import Qwen2Model
 
 
 class LowRank(nn.Module):
@@ -57,9 +58,9 @@ class AdapterLayer(nn.ModuleDict):
 
 
 class Adapter(nn.Module):
-    """LoRA on all seven linears of every layer, and one learned embedding for masks."""
+    """LoRA on all seven linears of every layer, and one learned embedding where there are masks."""
 
-    def __init__(self, config: Qwen2Config, *, rank: int, alpha: float) -> None:
+    def __init__(self, config: Qwen2Config, *, rank: int, alpha: float, masks: bool = True) -> None:
         super().__init__()
         self.rank, self.alpha = rank, alpha
         sizes = linear_sizes(config)
@@ -67,7 +68,8 @@ class Adapter(nn.Module):
             AdapterLayer({name: LowRank(*sizes[name], rank, alpha / rank) for name in LINEARS})
             for _ in range(config.num_hidden_layers)
         )
-        self.mask_embedding = nn.Parameter(torch.zeros(config.hidden_size))
+        if masks:
+            self.mask_embedding = nn.Parameter(torch.zeros(config.hidden_size))
 
     def save(self, path: Path, info: AdapterInfo, *, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the file under a temporary name and move it into place.
@@ -90,6 +92,7 @@ class Adapter(nn.Module):
             "alpha": str(info.alpha),
             "block": str(info.block),
             "tokens_trained": str(info.tokens_trained),
+            "kind": info.kind,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -103,6 +106,7 @@ def load_adapter(
     config: Qwen2Config,
     *,
     base_sha256: str,
+    kind: AdapterKind = "mask",
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> tuple[Adapter, AdapterInfo]:
@@ -111,11 +115,23 @@ def load_adapter(
     Raises:
         AdapterError: see `adapter_file.read_tensors`.
     """
-    arrays, info = read_tensors(path, config, base_sha256=base_sha256)
+    arrays, info = read_tensors(path, config, base_sha256=base_sha256, kind=kind)
     with torch.device("meta"):
-        adapter = Adapter(config, rank=info.rank, alpha=info.alpha)
+        adapter = Adapter(config, rank=info.rank, alpha=info.alpha, masks=kind == "mask")
     tensors = {
         name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()
     }
     adapter.load_state_dict(tensors, assign=True)
     return adapter, info
+
+
+@torch.no_grad()
+def merge_adapter(model: Qwen2Model, adapter: Adapter) -> None:
+    """Add the low-rank products to the model's own weights, in place."""
+    for index, layer in enumerate(model.layers):
+        for owner in layer.children():
+            for name, linear in owner.named_children():
+                if isinstance(linear, nn.Linear):
+                    down, up, scale = cast("AdapterLayer", adapter.layers[index]).parts(name)
+                    merged = linear.weight.float() + scale * (up.float() @ down.float())
+                    linear.weight.copy_(merged)

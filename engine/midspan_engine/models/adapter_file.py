@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from midspan_engine.models.config import Qwen2Config
 
 FORMAT_VERSION = "1"
+AdapterKind = Literal["mask", "infill"]
+"""What an adapter is for: rows of masked blocks, or merged into the causal weights."""
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -39,6 +42,7 @@ class AdapterInfo:
     """Longest block, in tokens, that training used."""
     tokens_trained: int
     """Supervised tokens so far."""
+    kind: AdapterKind = "mask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +50,11 @@ class AdapterArrays:
     """Low-rank weights in float32.
 
     Attributes:
-        mask_embedding: `[hidden]`.
+        mask_embedding: `[hidden]`; None in an adapter that is merged into the weights.
         pairs: `(layer, projection)` to `a [rank, in]` and `b [out, rank]`, scale included in `b`.
     """
 
-    mask_embedding: NDArray[np.float32]
+    mask_embedding: NDArray[np.float32] | None
     pairs: dict[tuple[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
     def pair(self, layer: int, projection: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -72,6 +76,21 @@ def linear_sizes(config: Qwen2Config) -> dict[str, tuple[int, int]]:
         "up_proj": (hidden, middle),
         "down_proj": (middle, hidden),
     }
+
+
+def merged_sha256(base_sha256: str, adapter: Path | None) -> str:
+    """Name of the weights that arise when an adapter file, if any, is merged into a base.
+
+    Raises:
+        AdapterError: the file cannot be read.
+    """
+    if adapter is None:
+        return base_sha256
+    try:
+        digest = hashlib.sha256(adapter.read_bytes()).hexdigest()
+    except OSError as error:
+        raise AdapterError(f"the adapter {adapter} cannot be read: {error}") from error
+    return hashlib.sha256(f"{base_sha256}+{digest}".encode()).hexdigest()
 
 
 def read_adapter_info(path: Path) -> AdapterInfo:
@@ -101,20 +120,28 @@ def read_adapter_info(path: Path) -> AdapterInfo:
             alpha=float(metadata["alpha"]),
             block=int(metadata["block"]),
             tokens_trained=int(metadata["tokens_trained"]),
+            kind=_kind(metadata.get("kind", "mask")),
         )
     except (KeyError, ValueError) as error:
         raise AdapterError(f"the adapter {path} has incomplete metadata: {error}") from error
 
 
+def _kind(text: str) -> AdapterKind:
+    for kind in get_args(AdapterKind):
+        if kind == text:
+            return kind  # type: ignore[no-any-return]
+    raise ValueError(f"unknown kind {text!r}")
+
+
 def read_adapter(
-    path: Path, config: Qwen2Config, *, base_sha256: str
+    path: Path, config: Qwen2Config, *, base_sha256: str, kind: AdapterKind = "mask"
 ) -> tuple[AdapterArrays, AdapterInfo]:
     """Read an adapter for a runtime without torch.
 
     Raises:
         AdapterError: see `read_tensors`.
     """
-    tensors, info = read_tensors(path, config, base_sha256=base_sha256)
+    tensors, info = read_tensors(path, config, base_sha256=base_sha256, kind=kind)
     scale = np.float32(info.alpha / info.rank)
     pairs = {
         (layer, name): (
@@ -124,17 +151,17 @@ def read_adapter(
         for layer in range(config.num_hidden_layers)
         for name in LINEARS
     }
-    return AdapterArrays(mask_embedding=tensors["mask_embedding"], pairs=pairs), info
+    return AdapterArrays(mask_embedding=tensors.get("mask_embedding"), pairs=pairs), info
 
 
 def read_tensors(
-    path: Path, config: Qwen2Config, *, base_sha256: str
+    path: Path, config: Qwen2Config, *, base_sha256: str, kind: AdapterKind = "mask"
 ) -> tuple[dict[str, NDArray[np.float32]], AdapterInfo]:
     """Read and check an adapter that was trained for the weights with sum `base_sha256`.
 
     Raises:
-        AdapterError: another base, a damaged file, an unknown, missing or misshapen tensor, or a
-            value that is not finite; the message names it and says what to do.
+        AdapterError: another base, another kind, a damaged file, an unknown, missing or misshapen
+            tensor, or a value that is not finite; the message names it and says what to do.
     """
     info = read_adapter_info(path)
     if info.base_sha256 != base_sha256:
@@ -143,15 +170,21 @@ def read_tensors(
             f"{info.base_sha256[:12]}…), the loaded weights have {base_sha256[:12]}…: use the "
             "weights it belongs to, or train an adapter for yours with `midspan train adapter`"
         )
-    return _read_checked(path, _shapes(config, info.rank)), info
+    if info.kind != kind:
+        raise AdapterError(
+            f"the adapter {path} is of kind {info.kind!r}, and one of kind {kind!r} is needed here"
+        )
+    return _read_checked(path, _shapes(config, info)), info
 
 
-def _shapes(config: Qwen2Config, rank: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"mask_embedding": (config.hidden_size,)}
+def _shapes(config: Qwen2Config, info: AdapterInfo) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    if info.kind == "mask":
+        shapes["mask_embedding"] = (config.hidden_size,)
     for layer in range(config.num_hidden_layers):
         for name, (inputs, outputs) in linear_sizes(config).items():
-            shapes[f"layers.{layer}.{name}.lora_a"] = (rank, inputs)
-            shapes[f"layers.{layer}.{name}.lora_b"] = (outputs, rank)
+            shapes[f"layers.{layer}.{name}.lora_a"] = (info.rank, inputs)
+            shapes[f"layers.{layer}.{name}.lora_b"] = (outputs, info.rank)
     return shapes
 
 

@@ -1,7 +1,6 @@
 """Runtimes: the network behind one interface, `rows.Runtime`. None imports torch unasked."""
 
 from midspan_engine.runtime.choice import (
-    AdapterSource,
     RuntimeMissing,
     RuntimeName,
     create_runtime,
@@ -9,7 +8,6 @@ from midspan_engine.runtime.choice import (
 from midspan_engine.runtime.rows import RowGroup, RowScores, Runtime
 
 __all__ = [
-    "AdapterSource",
     "RowGroup",
     "RowScores",
     "Runtime",

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from midspan_engine.models.adapter_file import read_adapter
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
+from midspan_engine.runtime.quantised import Infilling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from midspan_engine.adapters import Adapters
     from midspan_engine.models.adapter import Adapter
-    from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
     from midspan_engine.runtime.rows import Runtime
 
     Progress = Callable[[float, str], None]
 
 RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch"]
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterSource:
-    """An adapter file, and the sum of the weights that it is to be used with."""
-
-    path: Path
-    base_sha256: str
 
 
 class RuntimeMissing(MidspanError):  # noqa: N818  named for what is missing
@@ -41,7 +34,7 @@ def create_runtime(
     name: RuntimeName = "auto",
     cache_bytes: int,
     threads: int = 0,
-    adapter: AdapterSource | None = None,
+    adapters: Adapters | None = None,
     progress: Progress = lambda _share, _what: None,
 ) -> Runtime:
     """Load a model folder on the runtime that is fastest here: torch on CUDA, else OpenVINO.
@@ -60,7 +53,11 @@ def create_runtime(
         progress(0.2, "loading the weights into torch")
         device = "cuda" if _has_cuda() else "cpu"
         return TorchRuntime(
-            folder, cache_bytes=cache_bytes, device=device, adapter=_for_torch(folder, adapter)
+            folder,
+            cache_bytes=cache_bytes,
+            device=device,
+            adapter=_for_torch(folder, adapters, "mask"),
+            infill=_for_torch(folder, adapters, "infill"),
         )
     from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
 
@@ -68,26 +65,29 @@ def create_runtime(
         folder,
         cache_bytes=cache_bytes,
         threads=threads,
-        adapter=_for_openvino(folder, adapter),
+        adapter=_mask_arrays(folder, adapters),
+        infill=Infilling.of(adapters),
         exact=name == "openvino-fp32",
         progress=progress,
     )
 
 
-def _for_openvino(folder: Path, source: AdapterSource | None) -> AdapterArrays | None:
-    if source is None:
+def _mask_arrays(folder: Path, adapters: Adapters | None) -> AdapterArrays | None:
+    if adapters is None or adapters.mask is None:
         return None
     config = Qwen2Config.from_folder(folder)
-    return read_adapter(source.path, config, base_sha256=source.base_sha256)[0]
+    return read_adapter(adapters.mask, config, base_sha256=adapters.merged_sha256)[0]
 
 
-def _for_torch(folder: Path, source: AdapterSource | None) -> Adapter | None:
-    if source is None:
+def _for_torch(folder: Path, adapters: Adapters | None, kind: AdapterKind) -> Adapter | None:
+    path = None if adapters is None else getattr(adapters, kind)
+    if adapters is None or path is None:
         return None
     from midspan_engine.models.adapter import load_adapter  # noqa: PLC0415  heavy
 
     config = Qwen2Config.from_folder(folder)
-    return load_adapter(source.path, config, base_sha256=source.base_sha256)[0]
+    sha256 = adapters.merged_sha256 if kind == "mask" else adapters.base_sha256
+    return load_adapter(path, config, base_sha256=sha256, kind=kind)[0]
 
 
 def _best() -> RuntimeName:

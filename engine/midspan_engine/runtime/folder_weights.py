@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +15,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from midspan_engine.models.adapter_file import AdapterArrays
+
+_LINEAR = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+_proj)\.weight")
+
 
 class FolderWeights:
-    """float32 tensors of a model folder by Hugging Face name."""
+    """float32 tensors of a model folder by Hugging Face name.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Holds `*.safetensors`.
+        infill: Low-rank additions that every row gets, merged into the linears when they are read.
+    """
+
+    def __init__(self, folder: Path, infill: AdapterArrays | None = None) -> None:
         try:
             files = [safe_open(p, framework="numpy") for p in sorted(folder.glob("*.safetensors"))]
         except (OSError, SafetensorError) as error:
             raise ModelConfigError(
                 f"the weights in {folder} are damaged ({error}); run: midspan pull --force"
             ) from error
+        self._infill = infill
         self._where = {name: file for file in files for name in file.keys()}  # noqa: SIM118
 
     def __call__(self, name: str) -> NDArray[np.float32]:
@@ -36,7 +47,12 @@ class FolderWeights:
         if name not in self._where:
             raise ModelConfigError(f"the weights lack {name}; run: midspan pull --force")
         tensor: NDArray[Any] = self._where[name].get_tensor(name)
-        return tensor.astype(np.float32)
+        wide = tensor.astype(np.float32)
+        linear = _LINEAR.fullmatch(name)
+        if self._infill is not None and linear:
+            down, up = self._infill.pair(int(linear[1]), linear[2])
+            wide += up @ down
+        return wide
 
     def rows(self, name: str, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Rows `ids` of a two-dimensional tensor, without reading the others."""

@@ -44,6 +44,10 @@ def _empty(kind: Type, rank: int = 1) -> Node:
     return ops.constant(np.zeros((0,) * rank, np.int32), kind)
 
 
+def _cut(x: Node, *widths: int) -> Any:
+    return ops.variadic_split(x, _constant(1), _constant(widths)).outputs()
+
+
 class GraphBuilder:
     """Builds the graph of `config`, one constant at a time, so that memory stays low.
 
@@ -74,9 +78,11 @@ class GraphBuilder:
         """Return the model.
 
         Inputs, `rows` being all rows of the pass and `n` those whose logits are wanted:
-        `hidden [rows, width]`, `cosine` and `sine` `[rows, 1, head]`, `row_kind [rows]`,
-        `past_lens [sequences]`, `subsequence_begins [sequences + 1]`, `block_indices`,
-        `block_indices_begins [sequences + 1]`, `longest []`, `logit_rows [n]`, `key.L` and
+        `hidden [rows, width]`, `cosine` and `sine` `[rows, 1, head]` (see `_rotate`),
+        `row_kind [rows]`, `past_lens [sequences]`, `subsequence_begins [sequences + 1]`, `block_indices`,
+        `block_indices_begins [sequences + 1]`, `tree [cells]` and `tree_begins [sequences + 1]` (a
+        matrix `[rows, rows]` of what sees what for sequences that need one), `longest []`,
+        `logit_rows [n]`, `key.L` and
         `value.L` `[blocks, kv heads, block size, head]`, and `adapted [rows, 1]` with an adapter.
         Outputs: `logits [n, vocab]`, `top_values [n, TOP]`, `top_ids [n, TOP]`,
         `log_normaliser [n, 1]`.
@@ -88,6 +94,8 @@ class GraphBuilder:
         for name in ("row_kind", "past_lens", "subsequence_begins", "block_indices"):
             self._input(name, [-1], Type.i32)
         self._input("block_indices_begins", [-1], Type.i32)
+        self._input("tree", [-1], Type.u8)
+        self._input("tree_begins", [-1], Type.i32)
         self._input("longest", [], Type.i32)
         self._input("logit_rows", [-1], Type.i32)
         if self.low_rank is not None:
@@ -172,10 +180,14 @@ class GraphBuilder:
         return ops.multiply(normal, _constant(self.weights(name).reshape(1, -1), Type.f32))
 
     def _rotate(self, x: Node, heads: int) -> Node:
-        """Rotary embedding of `[rows, heads * head]`, halves paired as in the reference."""
+        """Rotary embedding of `[rows, heads * head]`, halves paired as in the reference.
+
+        The first half of `sine` is negative, which saves negating half of `x`: with a few rows a
+        pass is as much a matter of how many operators it has as of what they compute.
+        """
         split = ops.reshape(x, _constant([-1, heads, self.config.head_dim]), False)
         halves = ops.split(split, _constant(2), 2)
-        turned = ops.concat([ops.negative(halves.output(1)), halves.output(0)], 2)
+        turned = ops.concat([halves.output(1), halves.output(0)], 2)
         rotated = ops.add(
             ops.multiply(split, self._inputs["cosine"]), ops.multiply(turned, self._inputs["sine"])
         )
@@ -183,21 +195,18 @@ class GraphBuilder:
 
     def _attention(self, layer: int, x: Node) -> Node:
         config = self.config
-        sizes = [config.num_attention_heads * config.head_dim]
-        sizes += [config.num_key_value_heads * config.head_dim] * 2
+        wide = config.num_attention_heads * config.head_dim
+        narrow = config.num_key_value_heads * config.head_dim
         joined = self._linear(f"{layer}.qkv", x)
-        query, key, value = ops.variadic_split(joined, _constant(1), _constant(sizes)).outputs()
+        both, value = _cut(joined, wide + narrow, narrow)
+        rotated = self._rotate(both, config.num_attention_heads + config.num_key_value_heads)
+        query, key = _cut(rotated, wide, narrow)
         cache = [
             self._input(f"{name}.{layer}", [-1, -1, -1, -1], Type.f32) for name in ("key", "value")
         ]
-        return self._paged(
-            self._rotate(query, config.num_attention_heads),
-            self._rotate(key, config.num_key_value_heads),
-            value,
-            cache,
-        )
+        return self._paged(query, key, value, cache)
 
-    def _paged(self, query: Node, key: Node, value: Any, cache: list[Node]) -> Node:
+    def _paged(self, query: Any, key: Any, value: Any, cache: list[Node]) -> Node:
         """`PagedAttentionExtension` with its 28 inputs; what we leave out is an empty constant."""
         get = self._inputs
         i32, f32 = Type.i32, Type.f32
@@ -214,9 +223,9 @@ class GraphBuilder:
             _empty(f32, 4),  # sinks
             *(_constant(0), _empty(i32), _empty(i32), _empty(i32)),  # eviction
             get["row_kind"],
-            *(_empty(Type.u8), _empty(i32)),  # tree bias
+            *(get["tree"], get["tree_begins"]),
         ]
-        outputs = [query.output(0), key.output(0), value, *(n.output(0) for n in rest)]
+        outputs = [query, key, value, *(n.output(0) for n in rest)]
         node = PagedAttention(outputs)
         info = node.get_rt_info()
         for side in ("k", "v"):

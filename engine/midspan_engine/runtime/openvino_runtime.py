@@ -13,7 +13,7 @@ from midspan_engine.models.config import Qwen2Config
 from midspan_engine.runtime.blocks import BLOCK, BlockPool
 from midspan_engine.runtime.folder_weights import FolderWeights
 from midspan_engine.runtime.openvino_graph import GraphBuilder
-from midspan_engine.runtime.quantised import quantise_apart, read_quantised
+from midspan_engine.runtime.quantised import quantise_apart, quantised_path, read_quantised
 from midspan_engine.runtime.rows import PassCount, RowGroup, RowScores, rotary_angles
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.runtime.quantised import Infilling
 
     Progress = Callable[[float, str], None]
 
-QUANTISED = "int8/weights.safetensors"
 _OPTIONS = {
     # Left to itself the plugin picks bf16 on some machines, and a row's result then depends on how
     # many rows ran beside it.
@@ -38,6 +38,9 @@ _OPTIONS = {
 }
 
 
+_NO_TREE = np.zeros(0, np.uint8)
+
+
 class OpenVinoRuntime:
     """Rows of any number of sequences in one pass; see `rows.Runtime`.
 
@@ -46,6 +49,7 @@ class OpenVinoRuntime:
         cache_bytes: Size of the key/value cache.
         threads: 0 for one for each physical core.
         adapter: Low-rank weights for masked rows.
+        infill: Low-rank weights that are merged into the model's own.
         exact: float32 weights instead of int8.
         progress: Called with a share 0..1 and what is being done.
 
@@ -61,6 +65,7 @@ class OpenVinoRuntime:
         cache_bytes: int,
         threads: int = 0,
         adapter: AdapterArrays | None = None,
+        infill: Infilling | None = None,
         exact: bool = False,
         progress: Progress = lambda _share, _what: None,
     ) -> None:
@@ -68,9 +73,11 @@ class OpenVinoRuntime:
         self.name = "openvino-fp32" if exact else "openvino-int8"
         self.has_adapter = adapter is not None
         self.count = PassCount()
-        self._weights = FolderWeights(folder)
+        # int8 weights have it merged on disk.
+        merged = infill.read(self.config) if infill and exact else None
+        self._weights = FolderWeights(folder, merged)
         self._mask_embedding = adapter.mask_embedding if adapter else None
-        quantised = None if exact else self._quantised(folder, progress)
+        quantised = None if exact else self._quantised(folder, infill, progress)
         progress(0.6, "compiling the graph")
         low_rank = adapter.pair if adapter else None
         model = GraphBuilder(self.config, self._weights, quantised, low_rank).build()
@@ -102,12 +109,14 @@ class OpenVinoRuntime:
                 base.madvise(mmap.MADV_DONTNEED)
                 return
 
-    def _quantised(self, folder: Path, progress: Progress) -> dict[str, NDArray[Any]]:
-        path = folder / QUANTISED
+    def _quantised(
+        self, folder: Path, infill: Infilling | None, progress: Progress
+    ) -> dict[str, NDArray[Any]]:
+        path = quantised_path(folder, infill)
         found = read_quantised(path)
         if found is None:
             progress(0.1, "converting the weights to int8, once")
-            quantise_apart(folder, path)
+            quantise_apart(folder, path, infill)
             found = read_quantised(path)
         if found is None:
             raise OSError(f"{path} could not be read back after it was written")
@@ -136,11 +145,10 @@ class OpenVinoRuntime:
         ids = np.concatenate([group.ids for group in groups])
         masked = np.concatenate([group.masked for group in groups])
         block = np.concatenate([group.block for group in groups])
-        positions = np.concatenate(
-            [np.arange(group.start, group.start + len(group.ids)) for group in groups]
-        )
+        positions = np.concatenate([group.positions for group in groups])
         hidden = self._embed(ids, masked)
         cosine, sine = rotary_angles(positions, self.config.head_dim, self.config.rope_theta)
+        sine[:, : self.config.head_dim // 2] *= -1  # see `GraphBuilder._rotate`
         self._set("hidden", hidden)
         self._set("cosine", cosine[:, None, :])
         self._set("sine", sine[:, None, :])
@@ -173,6 +181,12 @@ class OpenVinoRuntime:
         self._set("block_indices", np.array(blocks, np.int32))
         self._set("block_indices_begins", np.array(block_begins, np.int32))
         self._set("longest", np.array(longest, np.int32))
+        trees = [
+            group.visible().astype(np.uint8).ravel() if group.block.any() else _NO_TREE
+            for group in groups
+        ]
+        self._set("tree", np.concatenate(trees))
+        self._set("tree_begins", np.cumsum([0, *map(len, trees)]).astype(np.int32))
         # The head needs company too (see `_with_company`).
         self._set(
             "logit_rows", np.resize(rows if len(rows) else np.zeros(1, np.int32), max(2, len(rows)))
@@ -207,5 +221,6 @@ def _with_company(group: RowGroup) -> RowGroup:
     """
     if len(group.ids) > 1:
         return group
+    assert not group.block.any()
     second = RowGroup.causal(group.sequence, group.start + 1, [0])
     return replace(group.then(second), wanted=group.wanted)

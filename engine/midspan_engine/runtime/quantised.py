@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from midspan_engine.models.adapter_file import AdapterArrays, merged_sha256, read_adapter
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.models.tensor_file import map_tensors
 from midspan_engine.runtime.folder_weights import FolderWeights
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from midspan_engine.adapters import Adapters
 
     Weights = Callable[[str], NDArray[np.float32]]
 
@@ -83,17 +87,53 @@ def write_quantised(config: Qwen2Config, weights: Weights, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def quantise_apart(folder: Path, path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Infilling:
+    """An adapter that is merged into the weights before they are quantised."""
+
+    path: Path
+    base_sha256: str
+
+    @classmethod
+    def of(cls, adapters: Adapters | None) -> Infilling | None:
+        """That of the chosen adapters, if any."""
+        if adapters is None or adapters.infill is None:
+            return None
+        return cls(adapters.infill, adapters.base_sha256)
+
+    def read(self, config: Qwen2Config) -> AdapterArrays:
+        """Its low-rank weights.
+
+        Raises:
+            AdapterError: see `adapter_file.read_tensors`.
+        """
+        return read_adapter(self.path, config, base_sha256=self.base_sha256, kind="infill")[0]
+
+
+def quantised_path(folder: Path, infill: Infilling | None) -> Path:
+    """Where the int8 weights of a model folder are kept: one file for each merged adapter."""
+    name = "base" if infill is None else merged_sha256(infill.base_sha256, infill.path)[:16]
+    return folder / "int8" / f"{name}.safetensors"
+
+
+def quantise_apart(folder: Path, path: Path, infill: Infilling | None = None) -> None:
     """Run `write_quantised` in a process of its own: the engine would keep the memory it takes.
+
+    Files of other merged adapters, half a gigabyte each, are removed.
 
     Raises:
         OSError: the process failed; the text is its last line.
     """
     command = [sys.executable, "-m", "midspan_engine.runtime.quantised", str(folder), str(path)]
+    if infill is not None:
+        command += [str(infill.path), infill.base_sha256]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise OSError(f"the weights in {folder} could not be converted to int8: {reason}")
+    for other in path.parent.glob("*.safetensors"):
+        if other.name not in (path.name, "base.safetensors"):
+            other.unlink(missing_ok=True)
 
 
 def read_quantised(path: Path) -> dict[str, NDArray[Any]] | None:
@@ -109,6 +149,14 @@ def read_quantised(path: Path) -> dict[str, NDArray[Any]] | None:
     return map_tensors(path)
 
 
+def _main(folder: Path, target: Path, infill: Infilling | None) -> None:
+    config = Qwen2Config.from_folder(folder)
+    merged = infill.read(config) if infill else None
+    write_quantised(config, FolderWeights(folder, merged), target)
+
+
 if __name__ == "__main__":
-    _folder, _target = (Path(argument) for argument in sys.argv[1:3])
-    write_quantised(Qwen2Config.from_folder(_folder), FolderWeights(_folder), _target)
+    _folder, _target, *_infill = sys.argv[1:]
+    _main(
+        Path(_folder), Path(_target), Infilling(Path(_infill[0]), _infill[1]) if _infill else None
+    )

@@ -20,16 +20,21 @@ TOP = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
-    """Neighbouring rows of one sequence.
+    """Rows of one sequence: causal ones, then masked blocks that stand behind some of them.
+
+    A block behind causal row `r` sees the context, the causal rows up to `r`, and itself in both
+    directions. Blocks behind different rows do not see each other, and no causal row sees a block:
+    each is what might come if the causal rows up to `r` are right and the next is not.
 
     Attributes:
         sequence: Its cache, with room for `start + len(ids) + 1` positions. Two groups of one
             pass must not name the same sequence: neither would see the other's rows.
-        start: Position of the first row; everything before it is attended to.
+        start: Position of the first row; everything before it is attended to. Causal rows follow
+            each other from there; a block begins one position after the row that it stands behind.
         ids: Token ids `[rows]`; ignored where `masked`.
-        masked: Which rows take the mask embedding `[rows]`; all of them are `block` rows.
-        block: Which rows run on the adapter's weights `[rows]`; neighbouring ones attend to each
-            other in both directions. The others are causal.
+        masked: Which rows take the mask embedding `[rows]`; all of them are block rows.
+        behind: For block rows the index of the causal row that they stand behind, -1 for causal
+            rows `[rows]`. Block rows run on the adapter's weights and come after all causal rows.
         wanted: Which rows' scores the caller reads, as indices into `ids`.
     """
 
@@ -37,7 +42,7 @@ class RowGroup:
     start: int
     ids: NDArray[np.int32]
     masked: NDArray[np.bool_]
-    block: NDArray[np.bool_]
+    behind: NDArray[np.int32]
     wanted: NDArray[np.int32]
 
     @classmethod
@@ -54,19 +59,45 @@ class RowGroup:
             start=start,
             ids=np.asarray(ids, np.int32),
             masked=np.zeros(len(ids), np.bool_),
-            block=np.zeros(len(ids), np.bool_),
+            behind=np.full(len(ids), -1, np.int32),
             wanted=np.asarray(wanted, np.int32),
         )
 
+    @property
+    def block(self) -> NDArray[np.bool_]:
+        """Which rows run on the adapter's weights `[rows]`."""
+        return self.behind >= 0
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Position of each row in the text `[rows]`; its place in the cache is `start + index`."""
+        offsets = np.arange(len(self.ids))
+        if self.block.any():
+            first = np.searchsorted(self.behind, self.behind)  # sorted: blocks follow each other
+            offsets = np.where(self.block, self.behind + 1 + offsets - first, offsets)
+        return self.start + offsets
+
+    def visible(self) -> NDArray[np.bool_]:
+        """Which rows of the group each row attends to, `[rows, rows]`."""
+        index = np.arange(len(self.ids))
+        limit = np.where(self.block, self.behind, index)
+        past = ~self.block[None, :] & (index[None, :] <= limit[:, None])
+        together = self.block[:, None] & (self.behind[:, None] == self.behind[None, :])
+        seen: NDArray[np.bool_] = past | together
+        return seen
+
     def then(self, after: RowGroup) -> RowGroup:
-        """This group and the one that stands right behind it as one; wants what `after` wants."""
+        """This causal group and the one right after it as one; wants what `after` wants."""
         assert after.start == self.start + len(self.ids)
+        assert not self.block.any()
         return RowGroup(
             sequence=self.sequence,
             start=self.start,
             ids=np.concatenate([self.ids, after.ids]),
             masked=np.concatenate([self.masked, after.masked]),
-            block=np.concatenate([self.block, after.block]),
+            behind=np.concatenate(
+                [self.behind, np.where(after.block, after.behind + len(self.ids), -1)]
+            ).astype(np.int32),
             wanted=after.wanted + np.int32(len(self.ids)),
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from midspan_engine.models.adapter import merge_adapter
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.runtime.blocks import BLOCK, BlockPool
@@ -33,6 +34,7 @@ class TorchRuntime:
         cache_bytes: Size of the key/value cache.
         device: "cpu" or "cuda".
         adapter: Low-rank weights for block rows.
+        infill: Low-rank weights that are merged into the model's own.
 
     Raises:
         ModelConfigError: the folder does not describe a network that we run.
@@ -45,6 +47,7 @@ class TorchRuntime:
         cache_bytes: int,
         device: str = "cpu",
         adapter: Adapter | None = None,
+        infill: Adapter | None = None,
     ) -> None:
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self.name = f"torch-{device}-{'bf16' if device == 'cuda' else 'fp32'}"
@@ -53,6 +56,8 @@ class TorchRuntime:
         self.count = PassCount()
         self._device = device
         self._model = Qwen2Model.from_folder(folder, dtype=dtype, device=device)
+        if infill is not None:
+            merge_adapter(self._model, infill.to(device))
         self._adapter = adapter.to(device) if adapter is not None else None
         config = self.config
         per_block = config.num_hidden_layers * 2 * config.num_key_value_heads * BLOCK
@@ -73,7 +78,6 @@ class TorchRuntime:
         """Nothing to give back: torch runs on the arrays that it loaded."""
 
     def _one(self, group: RowGroup) -> RowScores:
-        rows = len(group.ids)
         ids = torch.from_numpy(np.where(group.masked, 0, group.ids).astype(np.int64))
         hidden = self._model.embed(ids.to(self._device)).float()
         block = torch.from_numpy(group.block).to(self._device)
@@ -82,11 +86,11 @@ class TorchRuntime:
                 raise ValueError("a block row needs an adapter, and none is loaded")
             masked = torch.from_numpy(group.masked).to(self._device)
             hidden[masked] = self._adapter.mask_embedding.to(hidden.dtype)
-        positions = torch.arange(group.start, group.start + rows, device=self._device)
+        positions = torch.from_numpy(group.positions).to(self._device)
         output = self._model(
             hidden.unsqueeze(0),
             positions.unsqueeze(0),
-            mask=_visible(group.start, block).unsqueeze(0),
+            mask=self._visible(group).unsqueeze(0),
             past=self._past(group),
             adapter=self._adapter if group.block.any() else None,
             adapter_rows=block.unsqueeze(0),
@@ -94,6 +98,11 @@ class TorchRuntime:
         self._store(group, output.keys_values)
         wanted = torch.from_numpy(group.wanted.astype(np.int64)).to(self._device)
         return _scores(self._model.head(output.hidden[0, wanted]))
+
+    def _visible(self, group: RowGroup) -> torch.Tensor:
+        """Which of `start + rows` positions each row may attend to, `[rows, start + rows]`."""
+        past = np.ones((len(group.ids), group.start), np.bool_)
+        return torch.from_numpy(np.concatenate([past, group.visible()], 1)).to(self._device)
 
     def _past(self, group: RowGroup) -> list[KeyValues] | None:
         if not group.start:
@@ -108,17 +117,6 @@ class TorchRuntime:
         places, slots = self.pool.places(group.sequence, group.start, len(group.ids))
         stacked = torch.stack([torch.cat([k, v]) for k, v in new])
         self.pool.storage[:, :, places, :, slots] = stacked.permute(3, 0, 1, 2, 4)
-
-
-def _visible(past: int, block: torch.Tensor) -> torch.Tensor:
-    """Which of `past + rows` positions each row may attend to, `[rows, past + rows]`."""
-    rows = len(block)
-    causal = torch.ones(rows, past + rows, dtype=torch.bool, device=block.device).tril(past)
-    # Neighbouring block rows form one group; a causal row between two groups parts them.
-    group = torch.cumsum((~block).int(), 0)
-    together = block[:, None] & block[None, :] & (group[:, None] == group[None, :])
-    causal[:, past:] |= together
-    return causal
 
 
 def _scores(logits: torch.Tensor) -> RowScores:

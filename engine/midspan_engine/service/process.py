@@ -9,22 +9,22 @@ import signal
 import socket
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from midspan_engine import weights
-from midspan_engine.adapters import adapter_for
+from midspan_engine.adapters import Adapters
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime import AdapterSource, create_runtime
+from midspan_engine.runtime import create_runtime
 from midspan_engine.service.server import EngineServer
 from midspan_engine.service.worker import EngineWorker
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from midspan_engine.protocol import EngineStatus
     from midspan_engine.runtime import RuntimeName
@@ -44,7 +44,8 @@ class EngineConfig:
         model: Name or path of the model.
         socket: Where to listen.
         runtime: See `runtime.create_runtime`.
-        adapter: Path of an adapter file, "auto" for the one that ships for these weights, "none".
+        infill: Infilling adapter: a path, "auto" for the one that ships for these weights, "none".
+        adapter: Diffusion adapter, likewise.
         cache_bytes: Size of the context cache.
         threads: 0 for one for each physical core.
         idle_s: Leave after so long without a request; 0 for never.
@@ -53,6 +54,7 @@ class EngineConfig:
     model: str
     socket: Path
     runtime: RuntimeName = "auto"
+    infill: str = "auto"
     adapter: str = "none"
     cache_bytes: int = 256 * 1024 * 1024
     threads: int = 0
@@ -75,20 +77,13 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
         name=config.runtime,
         cache_bytes=config.cache_bytes,
         threads=config.threads,
-        adapter=_adapter(config.adapter, files.sha256),
+        adapters=Adapters.choose(files.sha256, infill=config.infill, mask=config.adapter),
         progress=progress,
     )
     progress(0.8, "warming up")
     engine = Engine(runtime, Tokenizer.load(files))
     engine.warm_up()
     return engine
-
-
-def _adapter(choice: str, base_sha256: str) -> AdapterSource | None:
-    if choice == "none":
-        return None
-    path = adapter_for(base_sha256) if choice == "auto" else Path(choice)
-    return AdapterSource(path, base_sha256) if path is not None else None
 
 
 def serve(config: EngineConfig) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class RunState:
     seconds: float = 0.0
     gradient_mean: float = 0.0
     skipped: int = 0
-    best_score: float = 0.0
+    best_score: float = -math.inf
 
 
 def save_checkpoint(

@@ -34,9 +34,16 @@ def draw_curves(log: Path, target: Path) -> None:
     steps = [line for line in lines if line["kind"] == "steps"]
     results = [line for line in lines if line["kind"] == "evaluation"]
     figure = Figure(figsize=(13, 4), layout="constrained")
-    loss, accuracy, drafts = figure.subplots(1, 3)
-    loss.plot([line["tokens"] for line in steps], [line["loss"] for line in steps], linewidth=0.8)
-    loss.set(title="training loss", xlabel="supervised tokens")
+    panels = list(figure.subplots(1, 3))
+    panels[0].plot([line["tokens"] for line in steps], [line["loss"] for line in steps], lw=0.8)
+    panels[0].set(title="training loss", xlabel="supervised tokens")
+    if results:
+        draw = _draw_blocks if "positions" in results[0] else _draw_infilling
+        draw(results, panels[1], panels[2])
+    figure.savefig(target, dpi=110)
+
+
+def _draw_blocks(results: list[dict[str, Any]], accuracy: Any, drafts: Any) -> None:
     tokens = [line["tokens"] for line in results]
     for position in range(4):
         shares = [100 * line["positions"][position] for line in results]
@@ -49,4 +56,13 @@ def draw_curves(log: Path, target: Path) -> None:
         drafts.plot(tokens, values, marker=".", label=f"tokens a pass, {depth} drafted")
     drafts.set(title="greedy continuations", xlabel="supervised tokens")
     drafts.legend()
-    figure.savefig(target, dpi=110)
+
+
+def _draw_infilling(results: list[dict[str, Any]], shares: Any, loss: Any) -> None:
+    tokens = [line["tokens"] for line in results]
+    for name in ("exact", "text_exact", "right", "end_right"):
+        shares.plot(tokens, [100 * line[name] for line in results], marker=".", label=name)
+    shares.set(title="held out spans (%)", xlabel="supervised tokens")
+    shares.legend()
+    loss.plot(tokens, [line["loss"] for line in results], marker=".")
+    loss.set(title="held out cross entropy", xlabel="supervised tokens")

@@ -53,6 +53,11 @@ class Evaluation:
     """Mean gap between confidence and accuracy of all masks (10 bins, weighted)."""
     rows: int
 
+    @property
+    def score(self) -> float:
+        """Drafts that would be accepted."""
+        return self.accepted
+
     def as_json(self) -> dict[str, object]:
         """For the log."""
         return asdict(self)

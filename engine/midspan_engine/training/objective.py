@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from midspan_engine.training.blocks import MASKED, NO_TEACHER
 from midspan_engine.training.cut_head import SoftCrossEntropy
+from midspan_engine.training.task import PartLoss
 
 if TYPE_CHECKING:
     from midspan_engine.models.adapter import Adapter
@@ -49,20 +50,6 @@ class ContextState:
     keys_values: tuple[KeyValues, ...]
     hidden: Tensor
     """After the final norm, `[tokens, hidden]`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockLoss:
-    """Sums over the rows of one context, so that contexts and processes can be added up."""
-
-    total: Tensor
-    """Weighted loss, scalar with gradient."""
-    weight: float
-    tokens: int
-    """Supervised rows."""
-    first_hits: int
-    """First rows whose prediction is the file's token."""
-    first_rows: int
 
 
 class Objective:
@@ -105,7 +92,7 @@ class Objective:
 
     def loss(
         self, adapter: Adapter, ids: np.ndarray, plan: BlockPlan, state: ContextState
-    ) -> BlockLoss:
+    ) -> PartLoss:
         """Loss of one context; rows of weight 0 cost nothing and teach nothing."""
         hidden = self.block_hidden(adapter, state, plan)
         chosen = np.flatnonzero(plan.weights > 0)
@@ -122,7 +109,7 @@ class Objective:
         first = torch.from_numpy(plan.depths[chosen] == 0).to(self.device)
         total, best = SoftCrossEntropy.apply(hidden[rows], self.head, places, masses, weights)  # type: ignore[no-untyped-call]
         hits = (best == target) & first
-        return BlockLoss(
+        return PartLoss(
             total=total,
             weight=float(weights.sum()),
             tokens=len(chosen),

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from midspan_engine.models.adapter_file import read_adapter_info
+from midspan_engine.models.adapter import load_adapter, merge_adapter
+from midspan_engine.models.adapter_file import merged_sha256, read_adapter_info
 from midspan_engine.models.packed_linear import can_pack, pack_linears
 from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.training.block_task import BlockTask
 from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.evaluation import greedy_set
+from midspan_engine.training.infill_task import InfillTask
 from midspan_engine.training.objective import Objective
 from midspan_engine.training.processes import Processes
+from midspan_engine.training.rollout import ContextSource
 from midspan_engine.training.run_files import Base, RunFiles
 from midspan_engine.training.spans import (
     Context,
     SpanSampler,
-    Specials,
     read_contexts,
     write_contexts,
 )
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
 
     import torch
 
+    from midspan_engine.models.adapter_file import AdapterKind
     from midspan_engine.training.settings import TrainSettings
+    from midspan_engine.training.task import Task
 
 _SHORTEST_MIDDLE = 3
 
@@ -48,6 +53,9 @@ class RunPlan:
     device: str
     dtype: torch.dtype
     compile: bool = False
+    kind: AdapterKind = "mask"
+    merge: Path | None = None
+    """Infilling adapter that is merged into the frozen weights first."""
     initial: Path | None = None
     """Adapter to begin from where there is no checkpoint yet."""
 
@@ -61,31 +69,74 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     """
     processes = Processes.join(plan.device)
     model = Qwen2Model.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
+    base = plan.base
+    if plan.merge:
+        adapter, _ = load_adapter(
+            plan.merge, model.config, base_sha256=base.sha256, kind="infill", device=plan.device
+        )
+        merge_adapter(model, adapter)
+        base = Base(name=base.name, sha256=merged_sha256(base.sha256, plan.merge))
     tokenizer = Tokenizer.from_file(str(plan.model / "tokenizer.json"))
-    corpus = Corpus.load(plan.data, held_out=False)
-    specials = Specials.of(tokenizer)
-    vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size, specials.end)
-    held_out = _held_out(plan, settings, tokenizer)
-    chosen, cache = held_out[: settings.greedy_contexts], plan.folder / "greedy.json"
-    greedy = greedy_set(model, chosen, cache, specials.stops) if processes.leads else []
-    objective = Objective(model, vocabulary, settings.loss)
-    if can_pack(plan.dtype, plan.device):
-        pack_linears(model)
-    if plan.compile:
-        model.compile(dynamic=True)
     if plan.initial:
         # Other draws than those that the adapter was trained on.
         seen = read_adapter_info(plan.initial).tokens_trained
         settings = dataclasses.replace(settings, seed=settings.seed + seen)
+    build = _infill_task if plan.kind == "infill" else _block_task
+    task = build(plan, settings, model, tokenizer, processes)
+    if can_pack(plan.dtype, plan.device):
+        pack_linears(model)
+    if plan.compile:
+        model.compile(dynamic=True)
     return Trainer(
         settings=settings,
-        objective=objective,
-        sampler=SpanSampler(corpus, tokenizer, settings.limits),
-        held_out=held_out,
-        greedy=greedy,
+        task=task,
         files=RunFiles(folder=plan.folder, export=plan.export, initial=plan.initial),
-        base=plan.base,
+        base=base,
         processes=processes,
+    )
+
+
+def _infill_task(
+    plan: RunPlan,
+    settings: TrainSettings,
+    model: Qwen2Model,
+    tokenizer: Tokenizer,
+    _processes: Processes,
+) -> Task:
+    corpus = Corpus.load(plan.data, held_out=False)
+    sampler = SpanSampler(corpus, tokenizer, settings.limits)
+    held_out = _held_out(plan, settings, tokenizer)
+    return InfillTask(model, sampler, held_out, seed=settings.seed)
+
+
+def _block_task(
+    plan: RunPlan,
+    settings: TrainSettings,
+    model: Qwen2Model,
+    tokenizer: Tokenizer,
+    processes: Processes,
+) -> Task:
+    corpus = Corpus.load(plan.data, held_out=False)
+    sampler = SpanSampler(corpus, tokenizer, settings.limits)
+    end, stops = sampler.specials.end, sampler.specials.stops
+    vocabulary = _vocabulary(corpus, plan.folder, settings, model.config.vocab_size, end)
+    held_out = _held_out(plan, settings, tokenizer)
+    chosen, cache = held_out[: settings.greedy_contexts], plan.folder / "greedy.json"
+    objective = Objective(model, vocabulary, settings.loss)
+    per_step = settings.contexts_per_step
+    source = ContextSource(
+        sampler,
+        objective,
+        settings.rollout,
+        seed=settings.seed,
+        places=[index * processes.count + processes.rank for index in range(per_step)],
+    )
+    return BlockTask(
+        objective=objective,
+        source=source,
+        blocks=settings.blocks,
+        held_out=held_out,
+        greedy=greedy_set(model, chosen, cache, stops) if processes.leads else [],
     )
 
 

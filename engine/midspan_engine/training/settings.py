@@ -54,33 +54,55 @@ class TrainSettings:
     loss: LossSettings = field(default_factory=LossSettings)
 
 
-def read_settings(path: Path | None) -> TrainSettings:
-    """Settings from a TOML file; None gives the defaults.
+def infill_settings() -> TrainSettings:
+    """Defaults for the infilling adapter, which trained the one that ships."""
+    return TrainSettings(
+        rank=16,
+        alpha=32.0,
+        contexts_per_step=4,
+        steps=10_000,
+        learning_rate=2.0e-4,
+        warmup_steps=30,
+        average=0.98,
+        evaluate_every_s=1_200.0,
+        evaluation_contexts=240,
+        limits=SpanLimits(middle=96, no_suffix_share=0.05),
+    )
+
+
+def read_settings(path: Path | None, defaults: TrainSettings) -> TrainSettings:
+    """Settings from a TOML file, where they differ from `defaults`.
 
     Raises:
         SettingsError: unreadable file, unknown key or wrong kind of value.
     """
     if path is None:
-        return TrainSettings()
+        return defaults
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
-    return settings_from(raw, str(path))
+    return settings_from(raw, str(path), defaults)
 
 
-def settings_from(raw: object, origin: str) -> TrainSettings:
-    """Settings from decoded values.
+def settings_from(raw: object, origin: str, defaults: TrainSettings) -> TrainSettings:
+    """Settings from decoded values, where they differ from `defaults`.
 
     Raises:
         SettingsError: unknown key or wrong kind of value.
     """
-    for key in _unknown_keys(raw, TrainSettings()):
+    for key in _unknown_keys(raw, defaults):
         raise SettingsError(f"{origin}: unknown key {key!r}")
     try:
-        return msgspec.convert(raw, TrainSettings)
+        return msgspec.convert(_over(msgspec.to_builtins(defaults), raw), TrainSettings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {error}") from error
+
+
+def _over(below: object, above: object) -> object:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}
 
 
 def _unknown_keys(raw: object, known: object) -> Iterator[str]:

@@ -21,8 +21,8 @@ _WINDOW_TOKENS = 1_100
 _CHARS_PER_TOKEN = 3.3
 _OPENER = re.compile(r"[:{(\[]\s*$")
 _SHARES = {"python": 0.5, "typescript": 0.18, "javascript": 0.12}
-_KINDS = ("rest_of_line", "line", "lines", "block", "long")
-_KIND_SHARES = (0.2, 0.15, 0.25, 0.2, 0.2)
+_KINDS = ("rest_of_line", "inside", "line", "lines", "block", "long")
+_KIND_SHARES = (0.18, 0.1, 0.17, 0.2, 0.2, 0.15)
 _TRIES = 50
 
 
@@ -167,12 +167,28 @@ def cut_span(text: str, rng: np.random.Generator, prefix_chars: int) -> tuple[st
     if first >= last:
         return None
     begin, end = int(starts[first]), int(starts[last])
+    if kind == "inside":
+        begin, end = _stretch(
+            text, begin, min(int(starts[min(first + 3, len(lines))]), len(text)), rng
+        )
+        middle = text[begin:end]
+        return (text[:begin], middle, text[end:]) if middle.strip() else None
     begin += _column(lines[first], kind, rng)
     # The line break after the span belongs to the suffix, now and then to the span.
     if text[begin:end].endswith("\n") and rng.random() > 0.2:  # noqa: PLR2004 - share
         end -= 1
     middle = text[begin:end]
     return (text[:begin], middle, text[end:]) if middle.strip() else None
+
+
+def _stretch(text: str, first: int, last: int, rng: np.random.Generator) -> tuple[int, int]:
+    """From one word border to another, mostly in the same line: text stands on both sides."""
+    borders = [first + match.start() for match in re.finditer(r"\b|(?<=\W)", text[first:last])]
+    if len(borders) < 2:  # noqa: PLR2004 - two ends
+        return first, last
+    begin = int(rng.integers(len(borders) - 1))
+    length = 1 + int((len(borders) - 1 - begin) * float(rng.random()) ** 3)
+    return borders[begin], borders[min(begin + length, len(borders) - 1)]
 
 
 def _line_count(kind: str, rng: np.random.Generator) -> int:

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from midspan_engine.models.adapter import Adapter, load_adapter
 from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
-from midspan_engine.training.blocks import plan_blocks
 from midspan_engine.training.checkpoint import (
     CheckpointError,
     RunState,
@@ -22,19 +21,14 @@ from midspan_engine.training.checkpoint import (
     save_checkpoint,
 )
 from midspan_engine.training.curves import draw_curves
-from midspan_engine.training.evaluation import Evaluation, evaluate
-from midspan_engine.training.rollout import ContextSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
-    from midspan_engine.training.objective import Objective
     from midspan_engine.training.processes import Processes
     from midspan_engine.training.run_files import Base, RunFiles
     from midspan_engine.training.settings import TrainSettings
-    from midspan_engine.training.spans import Context, SpanSampler
+    from midspan_engine.training.task import Report, Task
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY_STEPS = 20
@@ -58,6 +52,18 @@ class _Tally:
     seconds: dict[str, float]
 
 
+class _Clock:
+    """Books the time since its last call."""
+
+    def __init__(self, tally: _Tally) -> None:
+        self.tally, self.since = tally, time.perf_counter()
+
+    def __call__(self, name: str) -> None:
+        now = time.perf_counter()
+        self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + now - self.since
+        self.since = now
+
+
 class Trainer:
     """Trains one adapter; `run` goes on from the last checkpoint of the folder."""
 
@@ -65,20 +71,15 @@ class Trainer:
         self,
         *,
         settings: TrainSettings,
-        objective: Objective,
-        sampler: SpanSampler,
-        held_out: Sequence[Context],
-        greedy: Sequence[Context],
+        task: Task,
         files: RunFiles,
         base: Base,
         processes: Processes,
     ) -> None:
-        self.settings, self.objective = settings, objective
-        self.held_out, self.greedy = held_out, greedy
+        self.settings, self.task = settings, task
         self.files, self.base, self.processes = files, base, processes
         self.state = RunState()
-        self.end = sampler.specials.end
-        self.adapter = new_adapter(objective, settings)
+        self.adapter = new_adapter(task, settings)
         self.parameters = list(self.adapter.parameters())
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -93,16 +94,6 @@ class Trainer:
         self.tally = _Tally(seconds={})
         self.until: float | None = None
         self.interrupted = False
-        self.source = ContextSource(
-            sampler,
-            objective,
-            settings.rollout,
-            seed=settings.seed,
-            places=[
-                index * processes.count + processes.rank
-                for index in range(settings.contexts_per_step)
-            ],
-        )
         self._resume()
 
     def run(self, until: float | None = None) -> None:
@@ -148,11 +139,11 @@ class Trainer:
         sums = self.gradients()
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, math.inf))
         loss = float(sums[0] / sums[1]) if float(sums[1]) else math.nan
-        mark = time.perf_counter()
+        clock = _Clock(self.tally)
         if self._is_healthy(loss, norm):
             self._apply(norm)
         self.optimizer.zero_grad(set_to_none=True)
-        self._spend("optimizer", mark)
+        clock("optimizer")
         self.state.step += 1
         self.state.tokens += int(sums[2])
         self.state.seconds += time.perf_counter() - started
@@ -172,25 +163,13 @@ class Trainer:
         """
         sums = torch.zeros(5, dtype=torch.float64)
         for index in range(self.settings.contexts_per_step):
-            mark = time.perf_counter()
+            clock = _Clock(self.tally)
             place = index * self.processes.count + self.processes.rank
-            ready = self.source.take(self.state.step, place)
-            mark = self._spend("context", mark)
-            context, state = ready.context, ready.state
-            plan = plan_blocks(context, self.end, ready.rng, self.settings.blocks)
-            part = self.objective.loss(self.adapter, context.ids, plan, state)
-            mark = self._spend("forward", mark)
+            part = self.task.loss(self.adapter, self.state.step, place, clock)
             part.total.backward()  # type: ignore[no-untyped-call]
-            self._spend("backward", mark)
-            sums += torch.tensor(
-                [
-                    float(part.total.detach()),
-                    part.weight,
-                    part.tokens,
-                    part.first_hits,
-                    part.first_rows,
-                ]
-            )
+            clock("backward")
+            counts = (part.weight, part.tokens, part.first_hits, part.first_rows)
+            sums += torch.tensor([float(part.total.detach()), *counts])
         for parameter in self.parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -213,36 +192,37 @@ class Trainer:
                 settings=asdict(self.settings),
             )
 
-    def evaluate(self) -> Evaluation | None:
+    def evaluate(self) -> Report | None:
         """Evaluate the averaged weights, log, draw the curves, export if they are the best yet."""
         if not self.processes.leads:
             return None
-        mark = time.perf_counter()
+        clock = _Clock(self.tally)
         averaged = self._averaged()
-        result = evaluate(self.objective, averaged, self.held_out, self.greedy, self.end)
-        self._spend("evaluation", mark)
+        result = self.task.evaluate(averaged)
+        clock("evaluation")
         self._log({"kind": "evaluation", **result.as_json()})
         draw_curves(self.files.log, self.files.curves)
         # Half a per cent of tolerance: the set is small and later weights have seen more.
-        if result.accepted >= self.state.best_score * 0.995:
-            self.state.best_score = max(result.accepted, self.state.best_score)
+        if result.score >= self.state.best_score * 0.995:
+            self.state.best_score = max(result.score, self.state.best_score)
             self.export(averaged)
         return result
 
     def export(self, adapter: Adapter | None = None) -> None:
         """Write the averaged weights in the engine's format."""
         info = AdapterInfo(
+            kind=self.task.kind,
             base_sha256=self.base.sha256,
             base_name=self.base.name,
             rank=self.settings.rank,
             alpha=self.settings.alpha,
-            block=max(self.settings.blocks.lengths),
+            block=self.task.block,
             tokens_trained=self.state.tokens,
         )
         (adapter or self._averaged()).save(self.files.export, info)
 
     def _averaged(self) -> Adapter:
-        adapter = new_adapter(self.objective, self.settings)
+        adapter = new_adapter(self.task, self.settings)
         adapter.load_state_dict(self.average)
         return adapter.requires_grad_(requires_grad=False)
 
@@ -269,8 +249,12 @@ class Trainer:
         """Take the weights of a finished adapter, if one was named; the optimizer starts anew."""
         if self.files.initial is None:
             return
-        config, sha256 = self.objective.model.config, self.base.sha256
-        adapter, info = load_adapter(self.files.initial, config, base_sha256=sha256)
+        adapter, info = load_adapter(
+            self.files.initial,
+            self.task.model.config,
+            base_sha256=self.base.sha256,
+            kind=self.task.kind,
+        )
         if (info.rank, info.alpha) != (self.settings.rank, self.settings.alpha):
             raise AdapterError(
                 f"{self.files.initial} has rank {info.rank} and alpha {info.alpha}; the settings "
@@ -329,11 +313,6 @@ class Trainer:
             for name, value in self.adapter.state_dict().items():
                 self.average[name].lerp_(value, 1 - keep)
 
-    def _spend(self, name: str, since: float) -> float:
-        now = time.perf_counter()
-        self.tally.seconds[name] = self.tally.seconds.get(name, 0.0) + now - since
-        return now
-
     def _log_steps(self) -> dict[str, str]:
         tally, state = self.tally, self.state
         spent = sum(tally.seconds.values())
@@ -366,11 +345,13 @@ class Trainer:
             file.write(json.dumps({**head, **line}) + "\n")
 
 
-def new_adapter(objective: Objective, settings: TrainSettings) -> Adapter:
+def new_adapter(task: Task, settings: TrainSettings) -> Adapter:
     """An adapter that does nothing yet; its mask embedding is the mean of all embeddings."""
     torch.manual_seed(settings.seed)
-    model = objective.model
-    adapter = Adapter(model.config, rank=settings.rank, alpha=settings.alpha)
-    with torch.no_grad():
-        adapter.mask_embedding.copy_(model.embed_tokens.weight.float().mean(dim=0))
-    return adapter.to(objective.device)
+    model = task.model
+    masks = task.kind == "mask"
+    adapter = Adapter(model.config, rank=settings.rank, alpha=settings.alpha, masks=masks)
+    if masks:
+        with torch.no_grad():
+            adapter.mask_embedding.copy_(model.embed_tokens.weight.float().mean(dim=0))
+    return adapter.to(model.embed_tokens.weight.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from midspan_engine.decoding.canvas import Canvas
+from midspan_engine.decoding.canvas import MASK, Canvas
+from midspan_engine.decoding.guess import Guess
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
-from midspan_engine.decoding.unmask import verify
+from midspan_engine.decoding.unmask import EntropyBound, Fixed, Select, Threshold, verify
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest, RequestRejected
 from midspan_engine.runtime.blocks import CachedSequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     MakeEngine = Callable[..., Engine]
 
-GREEDY = DecodeConfig(rows=1, look_up=False, look_ahead=False)
+GREEDY = DecodeConfig(rows=1, look_up=False)
 PREFIX = "def load_module(name, path):\n    with open(path) as "
 SUFFIX = ":\n        return [line.rstrip() for line in handle]\n\n\nclass Reader:\n    pass\n"
 SHORT = SUFFIX[:20]
@@ -91,11 +93,14 @@ def test_verified_equals_greedy_whatever_the_guesses(
     engine = make_engine(adapter=adapter)
     original = SpanDecoder.propose
 
-    def meddle(self: SpanDecoder, *, most: int, look_ahead: bool) -> None:
-        original(self, most=most, look_ahead=look_ahead)
+    def meddle(self: SpanDecoder, *, most: int, least: float, masks: bool) -> None:
+        original(self, most=most, least=least, masks=masks)
         if not self.pending and data.draw(st.booleans(), label="meddle"):
-            guesses = data.draw(st.lists(st.integers(0, 350), max_size=most), label="guesses")
-            self.canvas.guesses = tuple(guesses)
+            guesses = data.draw(st.lists(st.integers(0, 350), max_size=6), label="guesses")
+            self.canvas.guess = Guess(tuple(guesses), (0.5,) * len(guesses))
+            if masks:
+                shape = st.lists(st.integers(0, 3), max_size=len(guesses) + 1)
+                self.canvas.cells = tuple((MASK,) * n for n in data.draw(shape, label="masks"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SpanDecoder, "propose", meddle)
@@ -116,11 +121,27 @@ def test_the_last_answer_is_the_first_guess_of_the_next(make_engine: MakeEngine)
     assert drafted.stats.accepted > 0
 
 
-def test_pure_diffusion_fills_the_span_with_few_passes(make_engine: MakeEngine) -> None:
-    config = DecodeConfig(draft_threshold=0.01)
+@pytest.mark.parametrize("select", [Threshold(math.log(0.01)), EntropyBound(9.0), Fixed(3)])
+def test_pure_diffusion_fills_the_span_with_few_passes(
+    make_engine: MakeEngine, select: Select
+) -> None:
+    config = DecodeConfig(select=select)
     answer = make_engine(config, adapter=True).infill(ask(effort="draft"))
     assert answer.stats.tokens >= 8
     assert answer.stats.passes < answer.stats.tokens
+
+
+def test_balanced_with_no_tolerance_is_verified(make_engine: MakeEngine) -> None:
+    strict = make_engine(DecodeConfig(tolerance=1.0), adapter=True).infill(ask(effort="balanced"))
+    assert text(strict) == text(make_engine(adapter=True).infill(ask()))
+
+
+def test_balanced_keeps_guesses_that_are_likely_enough(make_engine: MakeEngine) -> None:
+    guess = "return path"
+    request = ask("path = 1\n", effort="balanced", draft=guess, max_tokens=4)
+    lax = make_engine(DecodeConfig(tolerance=1e-60)).infill(request)
+    assert text(lax).startswith(guess[:4])
+    assert lax.stats.passes < 4
 
 
 def test_a_warm_session_answers_like_a_fresh_one(make_engine: MakeEngine) -> None:
@@ -332,7 +353,7 @@ def test_confidence_does_not_read_what_others_left_in_the_cache(
 ) -> None:
     scores = []
     for left in (0.0, 3.0):
-        engine = make_engine(DecodeConfig(draft_threshold=0.01), adapter=adapter)
+        engine = make_engine(DecodeConfig(select=Threshold(math.log(0.01))), adapter=adapter)
         engine.runtime.pool.storage[:] = left
         request = ask(n=4, max_tokens=3, effort="draft" if adapter else "verified")
         answer = engine.infill(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from midspan_engine.models.adapter import Adapter
+from midspan_engine.models.adapter import Adapter, load_adapter
+from midspan_engine.models.adapter_file import AdapterInfo
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.runtime.blocks import CachedSequence
-from midspan_engine.runtime.openvino_runtime import QUANTISED, OpenVinoRuntime
-from midspan_engine.runtime.quantised import quantise, read_quantised
+from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
+from midspan_engine.runtime.quantised import Infilling, quantise, quantised_path, read_quantised
 from midspan_engine.runtime.rows import RowGroup
 from midspan_engine.runtime.torch_runtime import TorchRuntime
 
@@ -91,7 +93,7 @@ def test_sequences_that_share_a_pass_do_not_see_each_other(exact: OpenVinoRuntim
 
 def block_group(sequence: CachedSequence, ids: list[int], masks: list[int]) -> RowGroup:
     """20 cached positions, two causal rows, then six block rows of which some are masked."""
-    kinds = np.array([False] * 2 + [True] * 6)
+    behind = np.array([-1] * 2 + [1] * 6, np.int32)
     masked = np.zeros(8, np.bool_)
     masked[masks] = True
     return RowGroup(
@@ -99,7 +101,7 @@ def block_group(sequence: CachedSequence, ids: list[int], masks: list[int]) -> R
         start=20,
         ids=np.asarray(ids, np.int32),
         masked=masked,
-        block=kinds,
+        behind=behind,
         wanted=np.arange(8, dtype=np.int32),
     )
 
@@ -127,6 +129,63 @@ def test_causal_rows_keep_the_frozen_weights(
     reference.forward([RowGroup.causal(sequence, 0, IDS[:20])])
     frozen = reference.forward([RowGroup.causal(sequence, 20, ids[:2], [0, 1])])[0]
     np.testing.assert_allclose(mixed.logits[:2], frozen.logits, atol=2e-4)
+
+
+def tree_group(sequence: CachedSequence, start: int, ids: list[int], shape: list[int]) -> RowGroup:
+    """Causal rows, then behind each of the last ones a block of as many masks as `shape` says."""
+    first = len(ids) - len(shape)
+    blocks = np.repeat(np.arange(first, len(ids)), shape)
+    return RowGroup(
+        sequence=sequence,
+        start=start,
+        ids=np.asarray([*ids, *[0] * len(blocks)], np.int32),
+        masked=np.array([False] * len(ids) + [True] * len(blocks)),
+        behind=np.concatenate([np.full(len(ids), -1), blocks]).astype(np.int32),
+        wanted=np.arange(len(ids) + len(blocks), dtype=np.int32),
+    )
+
+
+@pytest.fixture(scope="module")
+def adapted_reference(tiny_folder: Path, tiny_adapter: AdapterArrays) -> TorchRuntime:
+    adapter = Adapter(Qwen2Config.from_folder(tiny_folder), rank=4, alpha=4.0)
+    assert tiny_adapter.mask_embedding is not None
+    state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
+    for (layer, name), (a, b) in tiny_adapter.pairs.items():
+        state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
+        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b)
+    adapter.load_state_dict(state)
+    return TorchRuntime(tiny_folder, cache_bytes=CACHE, adapter=adapter)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "shape"), [(0, [2, 3]), (20, [1, 1, 1]), (20, [3, 0, 2]), (33, [0, 4]), (31, [2])]
+)
+def test_blocks_behind_every_row_equal_the_torch_reference(
+    exact: OpenVinoRuntime, adapted_reference: TorchRuntime, encoded: int, shape: list[int]
+) -> None:
+    def scores(runtime: Runtime) -> RowScores:
+        sequence = new_sequence(runtime, 80)
+        if encoded:
+            runtime.forward([RowGroup.causal(sequence, 0, IDS[:encoded])])
+        group = tree_group(sequence, encoded, IDS[encoded : encoded + 3], shape)
+        other = new_sequence(runtime, 40)
+        return runtime.forward([group, RowGroup.causal(other, 0, IDS[:5], [4])])[0]
+
+    assert_close(scores(exact), scores(adapted_reference), tolerance=2e-3)
+
+
+def test_a_block_does_not_see_what_is_behind_its_row(exact: OpenVinoRuntime) -> None:
+    def logits(ids: list[int], shape: list[int], row: int) -> np.ndarray:
+        sequence = new_sequence(exact, 80)
+        exact.forward([RowGroup.causal(sequence, 0, IDS[:20])])
+        scores = exact.forward([tree_group(sequence, 20, ids, shape)])[0]
+        return np.array(scores.logits[row])
+
+    ids = IDS[20:23]
+    early = logits(ids, [2, 2, 2], 3)
+    np.testing.assert_allclose(early, logits([ids[0], 7, 8], [2, 2, 2], 3), atol=1e-4)
+    np.testing.assert_allclose(early, logits(ids[:1], [2], 1), atol=1e-4)
+    assert np.abs(early - logits([7, *ids[1:]], [2, 2, 2], 3)).max() > 1e-3
 
 
 def test_a_moved_suffix_scores_like_one_encoded_in_place(exact: OpenVinoRuntime) -> None:
@@ -174,13 +233,61 @@ def test_quantising_restores_weights_within_half_a_step() -> None:
 
 
 def test_a_damaged_int8_file_is_made_again(tiny_folder: Path) -> None:
-    path = tiny_folder / QUANTISED
+    path = quantised_path(tiny_folder, None)
     OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert read_quantised(path) is None
     OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
     assert path.read_bytes() == whole
+
+
+def infill_file(folder: Path, target: Path) -> Infilling:
+    """An adapter of kind `infill` whose low-rank weights change every prediction."""
+    torch.manual_seed(5)
+    config = Qwen2Config.from_folder(folder)
+    adapter = Adapter(config, rank=2, alpha=2.0, masks=False)
+    for parameter in adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    info = AdapterInfo(
+        base_sha256="b" * 64,
+        base_name="tiny",
+        rank=2,
+        alpha=2.0,
+        block=1,
+        tokens_trained=1,
+        kind="infill",
+    )
+    adapter.save(target, info, dtype=torch.float32)
+    return Infilling(target, "b" * 64)
+
+
+def test_a_merged_infilling_adapter_gives_the_references_logits(
+    tiny_folder: Path, tmp_path: Path, exact: OpenVinoRuntime
+) -> None:
+    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
+    merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=infill, exact=True)
+    config = Qwen2Config.from_folder(tiny_folder)
+    adapter, _ = load_adapter(infill.path, config, base_sha256="b" * 64, kind="infill")
+    reference = TorchRuntime(tiny_folder, cache_bytes=CACHE, infill=adapter)
+    scores = run(merged, [90])
+    assert_close(scores, run(reference, [90]), tolerance=1e-3)
+    assert np.abs(scores.logits - run(exact, [90]).logits).max() > 0.1
+
+
+def test_int8_weights_of_another_merged_adapter_make_room(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
+    first = infill_file(tiny_folder, tmp_path / "first.safetensors")
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=first)
+    second = Infilling(first.path.with_name("second.safetensors"), first.base_sha256)
+    shutil.copy(first.path, second.path)
+    with second.path.open("ab") as file:
+        file.write(b"\0")  # another file, so other weights
+    paths = [quantised_path(tiny_folder, infill) for infill in (None, first, second)]
+    assert len(set(paths)) == 3
+    assert [path.is_file() for path in paths] == [True, True, False]
 
 
 def test_the_engine_does_not_need_torch(tiny_folder: Path) -> None:
@@ -202,17 +309,10 @@ def test_the_engine_does_not_need_torch(tiny_folder: Path) -> None:
 
 
 def test_block_rows_equal_the_torch_reference_with_the_same_adapter(
-    tiny_folder: Path, exact: OpenVinoRuntime, tiny_adapter: AdapterArrays
+    exact: OpenVinoRuntime, adapted_reference: TorchRuntime
 ) -> None:
-    adapter = Adapter(Qwen2Config.from_folder(tiny_folder), rank=4, alpha=4.0)
-    state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
-    for (layer, name), (a, b) in tiny_adapter.pairs.items():
-        state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
-        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b)
-    adapter.load_state_dict(state)
-    torch_runtime = TorchRuntime(tiny_folder, cache_bytes=CACHE, adapter=adapter)
     for masks in ([2, 3, 4, 5, 6, 7], [2, 4, 7]):
-        expected = block_scores(torch_runtime, IDS[20:28], masks)
+        expected = block_scores(adapted_reference, IDS[20:28], masks)
         assert_close(block_scores(exact, IDS[20:28], masks), expected, tolerance=2e-3)
 
 

@@ -71,7 +71,7 @@ def test_run_stops_at_the_last_step_and_leaves_log_checkpoint_and_adapter(
     assert len(result["positions"]) == len(result["greedy_positions"]) == 8
     assert 0 <= result["calibration_error"] <= 1
     assert result["passes"]["3"] >= 1
-    config = trainer.objective.model.config
+    config = trainer.task.model.config
     _, info = load_adapter(run_plan.export, config, base_sha256="c" * 64)
     assert info.tokens_trained == trainer.state.tokens > 0
     assert prepare(run_plan, small_settings).state.step == 6

@@ -1,0 +1,36 @@
+"""The model that a bench runs: its options and its network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midspan_engine import weights
+from midspan_engine.adapters import Adapters
+from midspan_engine.runtime import create_runtime
+from midspan_engine.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from midspan_engine.runtime import Runtime, RuntimeName
+
+RUNTIMES: tuple[RuntimeName, ...] = ("auto", "openvino", "openvino-fp32", "torch")
+_CACHE_BYTES = 128 << 20
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--model`, `--runtime`, `--infill` and `--adapter`."""
+    parser.add_argument("--model", default=weights.DEFAULT_MODEL)
+    parser.add_argument("--runtime", choices=RUNTIMES, default="auto")
+    parser.add_argument("--infill", default="auto", help="infilling adapter: auto, none or a file")
+    parser.add_argument("--adapter", default="none", help="diffusion adapter: auto, none or a file")
+
+
+def load(args: argparse.Namespace, runtime: RuntimeName | None = None) -> tuple[Runtime, Tokenizer]:
+    """The network and tokenizer that the options name, on `runtime` where it is given."""
+    files = weights.resolve(args.model)
+    adapters = Adapters.choose(files.sha256, infill=args.infill, mask=args.adapter)
+    network = create_runtime(
+        files.folder, name=runtime or args.runtime, cache_bytes=_CACHE_BYTES, adapters=adapters
+    )
+    return network, Tokenizer.load(files)

@@ -180,6 +180,7 @@ class Engine:
             (1 <= request.max_tokens <= MOST_TOKENS, f"max_tokens must be 1 to {MOST_TOKENS}"),
             (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
             (request.block_indent >= 0, "block_indent must not be negative"),
+            (request.steps is None or request.steps > 0, "steps must be positive"),
             (request.budget_ms is None or request.budget_ms > 0, "budget_ms must be positive"),
         )
         for fits, message in limits:

@@ -103,9 +103,12 @@ class InfillRequest(_Message, frozen=True, kw_only=True, tag="infill"):
         stop: Strings that end the span; they are not part of it.
         n: Alternatives wanted. The first is the greedy one, or the likeliest of the others where
             that is no use to anybody: blank, or the line that follows anyway.
-        effort: `verified` gives exactly what token-by-token decoding gives, `draft` is pure
-            diffusion; `balanced` is the same as `draft` until it has a policy of its own. Without
-            an adapter all three are `verified`.
+        effort: `verified` gives exactly what token-by-token decoding gives, in fewer passes.
+            `balanced` also keeps guesses that the model finds nearly as likely as its own choice:
+            fewer passes still, and now and then another text. `draft` fills masks by the adapter
+            alone: fewest checks and the worst text; without an adapter it is `verified`.
+        steps: For `draft`: passes to fill a block of masks in, 1 being the fastest and worst; None
+            lets confidence decide.
         budget_ms: Time after which the engine returns the best it has; None for no limit.
     """
 
@@ -124,6 +127,7 @@ class InfillRequest(_Message, frozen=True, kw_only=True, tag="infill"):
     stop: tuple[str, ...] = ()
     n: int = 1
     effort: Effort = "verified"
+    steps: int | None = None
     budget_ms: int | None = None
     stream: bool = False
 

@@ -27,6 +27,7 @@ class Wish:
 
     Attributes:
         effort: See `InfillRequest`.
+        steps: Likewise.
         n: Alternatives.
         scope: One line or a block.
         max_tokens: Bound for each alternative.
@@ -35,6 +36,7 @@ class Wish:
     """
 
     effort: Effort = "verified"
+    steps: int | None = None
     n: int = 1
     scope: Scope | None = None
     max_tokens: int | None = None
@@ -79,7 +81,8 @@ async def complete(
         settings=wish.context,
         scope=scope,
     )
-    answer = await engine.infill(msgspec.structs.replace(request, effort=wish.effort, n=wish.n))
+    changes = {"effort": wish.effort, "steps": wish.steps, "n": wish.n}
+    answer = await engine.infill(msgspec.structs.replace(request, **changes))
     if answer is None:
         raise EngineUnavailable("the engine went away over the request; try again")
     place = Place(snapshot, offset, scope)

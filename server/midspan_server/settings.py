@@ -70,7 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         comments: Whether to complete inside comments.
         strings: Whether to complete inside strings.
         threshold: Confidence below which an automatic suggestion is not shown.
-        effort: `verified` is exactly the autoregressive answer, `draft` pure diffusion.
+        effort: `verified` is exactly the autoregressive answer, `balanced` accepts words that are
+            nearly as likely to save time, `draft` is pure diffusion.
+        steps: Passes in which `draft` fills a block of masks; None lets confidence decide.
         max_line_tokens: Upper bound for a suggestion of one line.
         max_block_tokens: Upper bound for a block.
         alternatives: Suggestions for a request that the user made by hand.
@@ -88,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     strings: bool = True
     threshold: _Probability = DEFAULT_THRESHOLD
     effort: Effort = "verified"
+    steps: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     max_line_tokens: _Tokens = 48
     max_block_tokens: _Tokens = 128
     alternatives: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3

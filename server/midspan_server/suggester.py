@@ -180,6 +180,7 @@ class Suggester:
         )
         changes: dict[str, Any] = {
             "effort": self._settings.effort,
+            "steps": self._settings.steps,
             "budget_ms": self._settings.budget_ms,
             "n": self._settings.alternatives if want.invoked else 1,
             "stream": not want.invoked,

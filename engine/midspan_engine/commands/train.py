@@ -69,6 +69,11 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
     parser.add_argument("--until", help="stop then: 2026-01-31T18:00 in UTC; the rate falls to it")
+    parser.add_argument(
+        "--rebase",
+        action="store_true",
+        help="begin with --init though it was trained for other weights of the same shape",
+    )
     parser.add_argument("--base-sha256", help="sum of the original weights, for a bare folder")
 
 
@@ -165,6 +170,7 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         kind=kind,
         merge=merge,
         initial=initial,
+        rebase=args.rebase,
     )
 
 

@@ -16,7 +16,7 @@ from midspan_engine.decoding.drafts import LookupDraft
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.sessions import context_rows, plan_context
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
-from midspan_engine.decoding.unmask import Denoise, Threshold, Tolerant, verify
+from midspan_engine.decoding.unmask import Denoise, Fixed, Threshold, Tolerant, verify
 from midspan_engine.protocol import Choice, DecodeStats, Infill
 from midspan_engine.runtime.rows import RowGroup
 
@@ -204,7 +204,8 @@ class InfillTask:
         if self.request.effort == "balanced":
             return Tolerant(math.log(self.config.tolerance))
         if self.request.effort == "draft" and self.has_adapter:
-            return Denoise(self.config.select, self.config.block)
+            steps, block = self.request.steps, self.config.block
+            return Denoise(Fixed(-(-block // steps)) if steps else self.config.select, block)
         return verify
 
     def _denoise(self, spans: list[SpanDecoder], first: RowGroup | None) -> Passes:
@@ -302,6 +303,26 @@ class InfillTask:
         for index, score in enumerate(scores):
             values = [score.logprob(row, token) for row, token in enumerate(probe)]
             self._suffix_logprobs[index] = sum(values) / len(values)
+        self._rank_alternatives()
+
+    def _rank_alternatives(self) -> None:
+        """The first answer stays; the others by the likelihood of themselves and of what follows.
+
+        A span that fits makes the suffix likely (PILL, and the reranking of infills by Bavarian et
+        al. 2022).
+        """
+        scored = [
+            (span.mean_logprob + self._suffix_logprobs.get(index, 0.0), span)
+            for index, span in enumerate(self.spans)
+        ]
+        ranked = [scored[0], *sorted(scored[1:], key=lambda pair: -pair[0])]
+        order = [self.spans.index(span) for _, span in ranked]
+        self.spans = [self.spans[index] for index in order]
+        self._suffix_logprobs = {
+            place: self._suffix_logprobs[index]
+            for place, index in enumerate(order)
+            if index in self._suffix_logprobs
+        }
 
     def _leave(self) -> None:
         session = self.session

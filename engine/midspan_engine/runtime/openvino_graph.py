@@ -79,11 +79,11 @@ class GraphBuilder:
 
         Inputs, `rows` being all rows of the pass and `n` those whose logits are wanted:
         `hidden [rows, width]`, `cosine` and `sine` `[rows, 1, head]` (see `_rotate`),
-        `row_kind [rows]`, `past_lens [sequences]`, `subsequence_begins [sequences + 1]`, `block_indices`,
-        `block_indices_begins [sequences + 1]`, `tree [cells]` and `tree_begins [sequences + 1]` (a
-        matrix `[rows, rows]` of what sees what for sequences that need one), `longest []`,
-        `logit_rows [n]`, `key.L` and
-        `value.L` `[blocks, kv heads, block size, head]`, and `adapted [rows, 1]` with an adapter.
+        `row_kind [rows]`, `past_lens [sequences]`, `subsequence_begins [sequences + 1]`,
+        `block_indices`, `block_indices_begins [sequences + 1]`, `tree [cells]` and
+        `tree_begins [sequences + 1]` (a matrix `[rows, rows]` of what sees what for sequences that
+        need one), `longest []`, `logit_rows [n]`, `key.L` and `value.L` `[blocks, kv heads, block
+        size, head]`, and `adapted [rows, 1]` with an adapter.
         Outputs: `logits [n, vocab]`, `top_values [n, TOP]`, `top_ids [n, TOP]`,
         `log_normaliser [n, 1]`.
         """

@@ -58,6 +58,8 @@ class RunPlan:
     """Infilling adapter that is merged into the frozen weights first."""
     initial: Path | None = None
     """Adapter to begin from where there is no checkpoint yet."""
+    rebase: bool = False
+    """Whether it may be one that was trained for other weights."""
 
 
 def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
@@ -90,7 +92,9 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
     return Trainer(
         settings=settings,
         task=task,
-        files=RunFiles(folder=plan.folder, export=plan.export, initial=plan.initial),
+        files=RunFiles(
+            folder=plan.folder, export=plan.export, initial=plan.initial, rebase=plan.rebase
+        ),
         base=base,
         processes=processes,
     )

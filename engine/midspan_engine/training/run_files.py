@@ -16,6 +16,7 @@ class RunFiles:
     folder: Path
     export: Path
     initial: Path | None = None
+    rebase: bool = False
 
     @property
     def checkpoint(self) -> Path:

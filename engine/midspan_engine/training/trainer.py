@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from midspan_engine.models.adapter import Adapter, load_adapter
-from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
+from midspan_engine.models.adapter_file import AdapterError, AdapterInfo, read_adapter_info
 from midspan_engine.training.checkpoint import (
     CheckpointError,
     RunState,
@@ -249,10 +249,13 @@ class Trainer:
         """Take the weights of a finished adapter, if one was named; the optimizer starts anew."""
         if self.files.initial is None:
             return
+        sha256 = self.base.sha256
+        if self.files.rebase:
+            sha256 = read_adapter_info(self.files.initial).base_sha256
         adapter, info = load_adapter(
             self.files.initial,
             self.task.model.config,
-            base_sha256=self.base.sha256,
+            base_sha256=sha256,
             kind=self.task.kind,
         )
         if (info.rank, info.alpha) != (self.settings.rank, self.settings.alpha):

@@ -83,9 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--effort",
         choices=("verified", "balanced", "draft"),
         default="verified",
-        help="verified: exactly the autoregressive answer; draft: pure diffusion "
+        help="verified: exactly the autoregressive answer; balanced: also words that are nearly as "
+        "likely, in fewer passes; draft: pure diffusion, which takes an engine with an adapter "
         "(default: %(default)s)",
     )
+    parser.add_argument("--steps", type=_positive, help="draft: passes to fill a block of masks in")
     parser.add_argument(
         "--scope",
         choices=("auto", "line", "block"),
@@ -111,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     offset = offset_of(snapshot, target)
     wish = Wish(
         effort=args.effort,
+        steps=args.steps,
         n=args.n,
         scope=None if args.scope == "auto" else args.scope,
         max_tokens=args.max_tokens,

@@ -175,3 +175,21 @@ def test_a_new_run_may_begin_from_a_finished_adapter(
         assert torch.allclose(_weights(second)[name], value, atol=1e-2), name
     with pytest.raises(AdapterError, match="rank"):
         prepare(plan, dataclasses.replace(small_settings, rank=small_settings.rank + 1))
+
+
+def test_a_run_begins_from_an_adapter_of_other_weights_only_when_told_so(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    prepare(run_plan, small_settings).run()
+    moved = dataclasses.replace(
+        run_plan,
+        folder=run_plan.folder.with_name("next"),
+        initial=run_plan.export,
+        base=dataclasses.replace(run_plan.base, sha256="d" * 64),
+    )
+    with pytest.raises(AdapterError, match="trained for"):
+        prepare(moved, small_settings)
+    trainer = prepare(dataclasses.replace(moved, rebase=True), small_settings)
+    trainer.export()
+    config = trainer.task.model.config
+    assert load_adapter(moved.export, config, base_sha256="d" * 64)[1].tokens_trained > 0

@@ -20,7 +20,7 @@ from openvino import Model, PartialShape, Type
 # The operator is part of OpenVINO's public model format; only its Python name is private.
 from openvino._pyopenvino.op import _PagedAttentionExtension as PagedAttention
 
-from midspan_engine.runtime.quantised import joined_linears
+from midspan_engine.runtime.quantised import joined_linears, quantise
 from midspan_engine.runtime.rows import TOP
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def _constant(values: Any, kind: Type = Type.i32) -> Node:
 
 def _empty(kind: Type, rank: int = 1) -> Node:
     return ops.constant(np.zeros((0,) * rank, np.int32), kind)
+
+
+def _int8_product(x: Node, values: Node, scale: Node) -> Node:
+    """`x W^T` for int8 `[out, groups, group]` and float16 `[out, groups, 1]`."""
+    outputs, groups, group = values.shape
+    scaled = ops.multiply(ops.convert(values, Type.f16), scale)
+    flat = ops.reshape(scaled, _constant([outputs, groups * group]), False)
+    return ops.matmul(x, ops.convert(flat, Type.f32), False, True)
 
 
 def _cut(x: Node, *widths: int) -> Any:
@@ -145,10 +153,7 @@ class GraphBuilder:
         values, scale = (self.quantised[f"{product}.{part}"] for part in ("values", "scale"))
         stored = ops.constant(values, Type.i8, shared_memory=True)
         scales = ops.constant(scale, Type.f16, shared_memory=True)
-        scaled = ops.multiply(ops.convert(stored, Type.f16), scales)
-        shape = [values.shape[0], values.shape[1] * values.shape[2]]
-        flat = ops.reshape(scaled, _constant(shape), False)
-        return ops.matmul(x, ops.convert(flat, Type.f32), False, True)
+        return _int8_product(x, stored, scales)
 
     def _linear(self, product: str, x: Node) -> Node:
         """Several projections of one input as one product, plus the adapter on its rows."""
@@ -168,9 +173,14 @@ class GraphBuilder:
         for a, b in pairs:
             up[row : row + b.shape[0], column : column + a.shape[0]] = b
             row, column = row + b.shape[0], column + a.shape[0]
-        low = ops.matmul(x, _constant(down, Type.f32), False, True)
-        low = ops.multiply(low, self._inputs["adapted"])
-        return ops.matmul(low, _constant(up, Type.f32), False, True)
+        low = ops.multiply(self._low_rank(x, down), self._inputs["adapted"])
+        return self._low_rank(low, up)
+
+    def _low_rank(self, x: Node, weight: NDArray[np.float32]) -> Node:
+        if self.quantised is None:
+            return ops.matmul(x, _constant(weight, Type.f32), False, True)
+        values, scale = quantise(weight)
+        return _int8_product(x, _constant(values, Type.i8), _constant(scale, Type.f16))
 
     def _norm(self, x: Node, name: str) -> Node:
         squares = ops.power(x, _constant(np.float32(2.0), Type.f32))

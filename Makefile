@@ -1,5 +1,5 @@
 # make demo    set everything up and complete real code      make check    linters, types, borders
-# make test    set everything up and run every test          make help     the rest
+# make test    set everything up and run the tests           make help     the rest
 #
 # Everything lives in .venv and in the model cache (`midspan models` says where). What is done
 # already is not done again, and then needs no network.
@@ -20,13 +20,17 @@ bin = $(VENV)/bin
 install = $(bin)/python -m pip install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check lint format pull bench-quality bench-latency clean
+.PHONY: help demo test test-vscode vsix quick check check-clients lint format pull
+.PHONY: bench-quality bench-latency clean
 
 help:
 	@echo "make demo           set everything up and complete real code"
-	@echo "make test           set everything up and run every test"
+	@echo "make test           set everything up and run the tests, real Neovim's included"
+	@echo "make test-vscode    the VS Code extension in real VS Code (Node 20, Chromium)"
+	@echo "make vsix           package the VS Code extension (Node 20)"
 	@echo "make quick          the tests that need neither weights nor processes"
 	@echo "make check          ruff, mypy and the import contracts"
+	@echo "make check-clients  types, linters and formatting of the editors' clients (Node 20)"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench-quality  exact match and pass rate (BENCH='...' adds arguments)"
 	@echo "make bench-latency  time to a suggestion (BENCH='...' adds arguments)"
@@ -48,6 +52,25 @@ check: $(VENV)/.tests-installed
 	$(bin)/ruff format --check $(sources)
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+neovim = editor-clients/neovim
+vscode = editor-clients/vscode
+npm_install = npm install --no-save --no-audit --no-fund --loglevel=error
+
+check-clients:
+	cd $(neovim) && $(npm_install) && npm run --silent check
+	cd $(vscode) && $(npm_install) && npm run --silent check
+
+vsix: $(VENV)/.engine-installed
+	$(bin)/python -m pip wheel -q --no-deps -w $(vscode)/server .
+	cd $(vscode) && $(npm_install) && npm run package
+
+# What it takes beside Node: Chromium, and on Debian libkrb5-dev libx11-dev libxkbfile-dev
+# libsecret-1-dev python3 make g++ pkg-config to install code-server.
+test-vscode: $(VENV)/.tests-installed
+	@$(bin)/midspan pull
+	cd $(vscode) && $(npm_install) && npm test
+	$(vscode)/e2e/run.sh
 
 # Not the examples: they are unfinished on purpose.
 sources = $(wildcard server engine kernels tests bench)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
-from midspan_engine.adapters import Adapters
+from midspan_engine.adapters import Adapters, shipped
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from midspan_engine.models.adapter_file import AdapterKind
     from midspan_engine.training.run import RunPlan
 
-HELP = "build training data and train the diffusion adapter"
+HELP = "build training data and train the adapters"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     adapter = actions.add_parser("adapter", help="train, from the last checkpoint if there is one")
     infill = actions.add_parser("infill", help="train the weights' infilling adapter, likewise")
+    edits = actions.add_parser("edit-data", help="compare releases and write edit samples")
+    edits.add_argument("--packages", type=Path, help="JSON list of releases (default: ours)")
+    edits.add_argument(
+        "--exclude", type=Path, action="append", default=[], help="benchmark file to keep out"
+    )
+    edit = actions.add_parser("edit", help="train the next-edit adapter, likewise")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
-    for action in (data, adapter, infill, export):
+    for action in (data, adapter, infill, edit, export):
         action.add_argument("--model", help="a model's name or folder (default: midspan-0.5b)")
+    for action in (data, adapter, infill, export):
         action.add_argument("--data", type=Path, default=Path("train/data"))
-    export.add_argument("--kind", choices=("mask", "infill"), default="mask")
-    for action in (adapter, infill, export):
+    for action in (edits, edit):
+        action.add_argument("--data", type=Path, default=Path("train/edit-data"))
+    export.add_argument("--kind", choices=("mask", "infill", "edit"), default="mask")
+    for action in (adapter, infill, edit, export):
         _add_run_arguments(action)
+    edit.set_defaults(run=Path("train/edit-run"), export=Path("train/edit-adapter.safetensors"))
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     if args.action == "data":
         return _data(args)
+    if args.action == "edit-data":
+        return _edit_data(args)
     return _adapter(args)
 
 
@@ -102,6 +114,22 @@ def _data(args: argparse.Namespace) -> int:
     return 0
 
 
+def _edit_data(args: argparse.Namespace) -> int:
+    from midspan_engine.training.data_shards import ShardError  # noqa: PLC0415
+    from midspan_engine.training.edits import build, package_list  # noqa: PLC0415
+
+    settings = build.EditDataSettings(folder=args.data, exclude=tuple(args.exclude))
+    try:
+        packages = package_list.read_edit_packages(args.packages or package_list.PACKAGE_LIST)
+        records = build.build(settings, packages)
+    except (package_list.PackageListError, ShardError) as error:
+        raise MidspanError(str(error)) from error
+    held_out = sum(record.held_out for record in records)
+    samples = sum(record.samples for record in records)
+    print(f"{len(records)} packages ({held_out} held out), {samples:,} samples in {args.data}")
+    return 0
+
+
 def _adapter(args: argparse.Namespace) -> int:
     if args.device == "cpu":
         from midspan_engine.training.machine import keep_memory  # noqa: PLC0415
@@ -116,6 +144,7 @@ def _adapter(args: argparse.Namespace) -> int:
     from midspan_engine.training.settings import (  # noqa: PLC0415
         SettingsError,
         TrainSettings,
+        edit_settings,
         infill_settings,
         read_settings,
     )
@@ -125,8 +154,8 @@ def _adapter(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     try:
         plan = _plan(args)
-        defaults = infill_settings() if plan.kind == "infill" else TrainSettings()
-        trainer = training.prepare(plan, read_settings(args.config, defaults))
+        defaults = {"mask": TrainSettings, "infill": infill_settings, "edit": edit_settings}
+        trainer = training.prepare(plan, read_settings(args.config, defaults[plan.kind]()))
         if args.action == "export":
             trainer.export()
             print(args.export)
@@ -152,9 +181,12 @@ def _plan(args: argparse.Namespace) -> RunPlan:
             f"{files.folder} does not say which weights it was made from: give --base-sha256"
         )
     named = (args.action, getattr(args, "kind", None))
-    kind: AdapterKind = "infill" if "infill" in named else "mask"
+    kind: AdapterKind = "infill" if "infill" in named else "edit" if "edit" in named else "mask"
     if kind == "infill":
         merge, initial = None, Adapters.choose(sha256, infill=args.init).infill
+    elif kind == "edit":
+        adapters = Adapters.choose(sha256, infill=args.infill)
+        merge, initial = adapters.infill, _first_edit_adapter(args.init, adapters.merged_sha256)
     else:
         adapters = Adapters.choose(sha256, infill=args.infill, mask=args.init)
         merge, initial = adapters.infill, adapters.mask
@@ -172,6 +204,14 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         initial=initial,
         rebase=args.rebase,
     )
+
+
+def _first_edit_adapter(word: str, sha256: str) -> Path | None:
+    """The adapter that `--init` names for weights with this sum."""
+    if word != "auto":
+        return None if word == "none" else Path(word)
+    fit = [f for f, info in shipped().items() if (info.kind, info.base_sha256) == ("edit", sha256)]
+    return fit[0] if fit else None
 
 
 def _device(name: str) -> str:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from midspan_engine.models.adapter_file import (
     FORMAT_VERSION,
     LINEARS,
+    SCALE,
     AdapterError,
     linear_sizes,
     read_tensors,
@@ -71,19 +72,25 @@ class Adapter(nn.Module):
         if masks:
             self.mask_embedding = nn.Parameter(torch.zeros(config.hidden_size))
 
-    def save(self, path: Path, info: AdapterInfo, *, dtype: torch.dtype = torch.bfloat16) -> None:
+    def save(self, path: Path, info: AdapterInfo, *, exact: bool = False) -> None:
         """Write the file under a temporary name and move it into place.
+
+        Matrices are stored as int8 with a float32 scale for each row, or in float32 where `exact`.
 
         Raises:
             AdapterError: a value is not finite.
         """
-        tensors = {
-            name: value.detach().to("cpu", dtype).contiguous()
-            for name, value in self.state_dict().items()
-        }
-        for name, value in tensors.items():
-            if not bool(torch.isfinite(value).all()):
+        tensors: dict[str, Tensor] = {}
+        for name, value in self.state_dict().items():
+            wide = value.detach().to("cpu", torch.float32).contiguous()
+            if not bool(torch.isfinite(wide).all()):
                 raise AdapterError(f"tensor {name!r} holds a value that is not finite; not saved")
+            if exact or wide.dim() == 1:
+                tensors[name] = wide
+                continue
+            scale = (wide.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-20)
+            tensors[name] = torch.round(wide / scale).to(torch.int8)
+            tensors[name + SCALE] = scale
         metadata = {
             "format": FORMAT_VERSION,
             "base_sha256": info.base_sha256,

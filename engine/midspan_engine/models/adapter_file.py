@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.config import Qwen2Config
 
-FORMAT_VERSION = "1"
-AdapterKind = Literal["mask", "infill"]
-"""What an adapter is for: rows of masked blocks, or merged into the causal weights."""
+FORMAT_VERSION = "2"
+SCALE = ".scale"
+"""Ends the name of an int8 matrix's scales, `[rows, 1]`."""
+AdapterKind = Literal["mask", "infill", "edit"]
+"""What an adapter is for: rows of masked blocks, merged into the causal weights, or all rows of a
+next edit."""
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -196,16 +199,30 @@ def _read_checked(
         mapped = map_tensors(path)
     except (KeyError, ValueError) as error:
         raise AdapterError(f"a tensor has an unknown type ({error}); {advice}") from error
-    for name in sorted(mapped.keys() - expected.keys()):
-        raise AdapterError(f"unknown tensor {name!r}; {advice}")
-    for name in sorted(expected.keys() - mapped.keys()):
+    scales = {name + SCALE for name, array in mapped.items() if array.dtype == np.int8}
+    for name in sorted((expected.keys() | scales) - mapped.keys()):
         raise AdapterError(f"tensor {name!r} is missing; {advice}")
+    for name in sorted(mapped.keys() - expected.keys() - scales):
+        raise AdapterError(f"unknown tensor {name!r}; {advice}")
     tensors = {}
     for name, shape in expected.items():
         if mapped[name].shape != shape:
             found = tuple(mapped[name].shape)
             raise AdapterError(f"tensor {name!r} has shape {found}, not {shape}; {advice}")
         tensors[name] = widen_bf16(mapped[name])
+        if name + SCALE in scales:
+            tensors[name] *= _scale(mapped[name + SCALE], name, shape, advice)
         if not np.isfinite(tensors[name]).all():
             raise AdapterError(f"tensor {name!r} holds a value that is not finite; {advice}")
     return tensors
+
+
+def _scale(
+    scale: NDArray[np.float32], name: str, shape: tuple[int, ...], advice: str
+) -> NDArray[np.float32]:
+    if scale.shape != (shape[0], 1):
+        found = tuple(scale.shape)
+        raise AdapterError(
+            f"tensor {name + SCALE!r} has shape {found}, not {(shape[0], 1)}; {advice}"
+        )
+    return scale

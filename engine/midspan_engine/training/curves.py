@@ -62,7 +62,9 @@ def _draw_blocks(results: list[dict[str, Any]], accuracy: Any, drafts: Any) -> N
 def _draw_infilling(results: list[dict[str, Any]], shares: Any, loss: Any) -> None:
     tokens = [line["tokens"] for line in results]
     for name in ("exact", "text_exact", "right", "end_right"):
-        shares.plot(tokens, [100 * line.get(name, math.nan) for line in results], marker=".", label=name)
+        shares.plot(
+            tokens, [100 * line.get(name, math.nan) for line in results], marker=".", label=name
+        )
     shares.set(title="held out spans (%)", xlabel="supervised tokens")
     shares.legend()
     loss.plot(tokens, [line["loss"] for line in results], marker=".")

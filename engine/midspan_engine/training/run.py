@@ -15,6 +15,7 @@ from midspan_engine.models.packed_linear import can_pack, pack_linears
 from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.block_task import BlockTask
 from midspan_engine.training.data_shards import Corpus
+from midspan_engine.training.edits.edit_task import prepare_edit_task
 from midspan_engine.training.evaluation import greedy_set
 from midspan_engine.training.infill_task import InfillTask
 from midspan_engine.training.objective import Objective
@@ -83,7 +84,7 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
         # Other draws than those that the adapter was trained on.
         seen = read_adapter_info(plan.initial).tokens_trained
         settings = dataclasses.replace(settings, seed=settings.seed + seen)
-    build = _infill_task if plan.kind == "infill" else _block_task
+    build = {"mask": _block_task, "infill": _infill_task, "edit": _edit_task}[plan.kind]
     task = build(plan, settings, model, tokenizer, processes)
     if can_pack(plan.dtype, plan.device):
         pack_linears(model)
@@ -111,6 +112,18 @@ def _infill_task(
     sampler = SpanSampler(corpus, tokenizer, settings.limits)
     held_out = _held_out(plan, settings, tokenizer)
     return InfillTask(model, sampler, held_out, seed=settings.seed)
+
+
+def _edit_task(
+    plan: RunPlan,
+    settings: TrainSettings,
+    model: Qwen2Model,
+    tokenizer: Tokenizer,
+    _processes: Processes,
+) -> Task:
+    return prepare_edit_task(
+        data=plan.data, folder=plan.folder, settings=settings, model=model, tokenizer=tokenizer
+    )
 
 
 def _block_task(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from midspan_engine.training.blocks import BlockSettings
+from midspan_engine.training.edits.targets import EditSettings
 from midspan_engine.training.objective import LossSettings
 from midspan_engine.training.rollout import RolloutSettings
 from midspan_engine.training.spans import SpanLimits
@@ -52,6 +53,7 @@ class TrainSettings:
     blocks: BlockSettings = field(default_factory=BlockSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     loss: LossSettings = field(default_factory=LossSettings)
+    edit: EditSettings = field(default_factory=EditSettings)
 
 
 def infill_settings() -> TrainSettings:
@@ -67,6 +69,21 @@ def infill_settings() -> TrainSettings:
         evaluate_every_s=1_200.0,
         evaluation_contexts=240,
         limits=SpanLimits(middle=96, no_suffix_share=0.05),
+    )
+
+
+def edit_settings() -> TrainSettings:
+    """Defaults for the edit adapter."""
+    return TrainSettings(
+        rank=16,
+        alpha=32.0,
+        contexts_per_step=4,
+        steps=10_000,
+        learning_rate=2.0e-4,
+        warmup_steps=30,
+        average=0.98,
+        evaluate_every_s=1_800.0,
+        evaluation_contexts=180,
     )
 
 

@@ -45,7 +45,7 @@ def _rewrite(path: Path, change: dict[str, torch.Tensor], drop: str | None = Non
 def test_what_is_saved_is_what_is_loaded(config: Qwen2Config, tmp_path: Path) -> None:
     path = tmp_path / "adapter.safetensors"
     adapter = Adapter(config, rank=4, alpha=8.0)
-    adapter.save(path, INFO, dtype=torch.float32)
+    adapter.save(path, INFO, exact=True)
     loaded, info = load_adapter(path, config, base_sha256="a" * 64)
     assert info == INFO == read_adapter_info(path)
     for name, value in adapter.state_dict().items():
@@ -53,11 +53,41 @@ def test_what_is_saved_is_what_is_loaded(config: Qwen2Config, tmp_path: Path) ->
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == [path.name]
 
 
+def test_int8_is_within_half_a_step_of_what_was_saved(config: Qwen2Config, tmp_path: Path) -> None:
+    path = tmp_path / "adapter.safetensors"
+    adapter = Adapter(config, rank=4, alpha=8.0)
+    for parameter in adapter.parameters():
+        torch.nn.init.normal_(parameter, std=1e-4)
+    adapter.save(path, INFO)
+    loaded, _ = load_adapter(path, config, base_sha256="a" * 64)
+    for name, value in adapter.state_dict().items():
+        got = loaded.state_dict()[name]
+        if value.dim() == 1:
+            assert torch.equal(got, value)
+            continue
+        step = value.abs().amax(dim=1, keepdim=True) / 127
+        assert bool(((got - value).abs() <= 0.501 * step).all()), name
+        assert bool((got != 0).any())
+
+
+def test_a_misshapen_scale_is_named(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {"layers.1.k_proj.lora_b.scale": torch.zeros(3, 1)})
+    with pytest.raises(AdapterError, match=r"'layers\.1\.k_proj\.lora_b\.scale' has shape"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
+def test_a_missing_scale_is_named(saved: Path, config: Qwen2Config) -> None:
+    _rewrite(saved, {}, drop="layers.1.k_proj.lora_b.scale")
+    with pytest.raises(AdapterError, match=r"lora_b\.scale' is missing"):
+        load_adapter(saved, config, base_sha256="a" * 64)
+
+
 def test_names_are_those_of_the_format(saved: Path) -> None:
     names = set(load_file(saved))
     assert "mask_embedding" in names
     assert "layers.2.gate_proj.lora_a" in names
-    assert len(names) == 1 + 3 * 7 * 2
+    matrices = 3 * 7 * 2
+    assert len(names) == 1 + 2 * matrices
 
 
 def test_another_base_is_refused(saved: Path, config: Qwen2Config) -> None:

@@ -258,7 +258,7 @@ def infill_file(folder: Path, target: Path) -> Infilling:
         tokens_trained=1,
         kind="infill",
     )
-    adapter.save(target, info, dtype=torch.float32)
+    adapter.save(target, info, exact=True)
     return Infilling(target, "b" * 64)
 
 

@@ -9,6 +9,7 @@ from lsprotocol import types
 
 from midspan_server import configuration, decode_statistics, feedback
 from midspan_server.language_server import MidspanServer
+from midspan_server.next_edit import surface
 from midspan_server.reply import Slot, completion_list, inline_list
 from midspan_server.scheduling import Want
 from midspan_server.session import Session
@@ -46,6 +47,7 @@ def create_server() -> MidspanServer:
     configuration.register(server)
     feedback.register(server)
     decode_statistics.register(server)
+    surface.register(server)
     return server
 
 

@@ -22,8 +22,10 @@ _log = logging.getLogger(__name__)
 _LIMIT_BYTES = 1_000_000
 _REMEMBERED = 200
 
-Outcome = Literal["offered", "shown", "accepted", "partly_accepted", "dismissed"]
-Source = Literal["engine", "cache"]
+# The last two are of next edits: gone to, and overtaken by typing.
+Outcome = Literal["offered", "shown", "accepted", "partly_accepted", "dismissed", "jumped", "stale"]
+# `rules`: a next edit that followed from the syntax, without the model.
+Source = Literal["engine", "cache", "rules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

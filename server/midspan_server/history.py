@@ -2,10 +2,12 @@
 
 A keystroke is no edit. Changes of one document that touch or adjoin each other within a few
 seconds become one entry, which tells what the lines were before the burst and what they are now.
+A save ends a burst, and is remembered as a point between the edits.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,14 @@ class RecentEdit:
     before: str
     after: str
     line: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePoint:
+    """A save of the document `uri` at the time `at`, in seconds."""
+
+    uri: str
     at: float
 
 
@@ -110,6 +120,7 @@ class EditHistory:
     def __init__(self, limit: int = MAX_EDITS) -> None:
         self._limit = limit
         self._changes: list[_Change] = []
+        self._saves: deque[SavePoint] = deque(maxlen=limit)
 
     def record(self, before: DocumentSnapshot, after: DocumentSnapshot, at: float) -> None:
         """Note that `before` became `after` at time `at`.
@@ -125,7 +136,10 @@ class EditHistory:
         if change is None:
             return
         last = self._last_of(change.uri)
-        joined = None if last is None else _joined(self._changes[last], change)
+        joined = None
+        if last is not None:
+            known = self._changes[last]
+            joined = _joined(known, change, is_saved=self._saved_since(known))
         if last is not None and joined is not None:
             del self._changes[last]
         self._changes = [_moved(known, change) for known in self._changes]
@@ -139,9 +153,20 @@ class EditHistory:
         chosen = self._changes[-limit:] if limit > 0 else []
         return tuple(change.published() for change in chosen)
 
+    def saved(self, uri: str, at: float) -> None:
+        """Note a save at time `at`: what is typed from here on is another edit."""
+        self._saves.append(SavePoint(uri=uri, at=at))
+
+    def saves(self) -> tuple[SavePoint, ...]:
+        """The newest saves, newest last."""
+        return tuple(self._saves)
+
     def forget(self, uri: str) -> None:
         """Drop the edits of a document, for example one that must not be read any more."""
         self._changes = [known for known in self._changes if known.uri != uri]
+
+    def _saved_since(self, known: _Change) -> bool:
+        return any(save.uri == known.uri and save.at >= known.at for save in self._saves)
 
     def _last_of(self, uri: str) -> int | None:
         for index in range(len(self._changes) - 1, -1, -1):
@@ -150,14 +175,15 @@ class EditHistory:
         return None
 
 
-def _joined(known: _Change, later: _Change) -> _Change | None:
+def _joined(known: _Change, later: _Change, *, is_saved: bool) -> _Change | None:
     """Both as one change, if `later` belongs to the burst of `known` or takes it back."""
     if not known.touches(later):
         return None
     joined = known.then(later)
     if joined.old == joined.new:
         return joined
-    return joined if later.at - known.at <= BURST_S and joined.size <= _MAX_CHARS else None
+    is_burst = not is_saved and later.at - known.at <= BURST_S
+    return joined if is_burst and joined.size <= _MAX_CHARS else None
 
 
 def _moved(known: _Change, later: _Change) -> _Change:

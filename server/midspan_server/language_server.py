@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from midspan_engine import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
 
     from pygls.server import ServerErrors
     from pygls.workspace import Workspace
@@ -35,9 +35,22 @@ _EVERY_NOTEBOOK = types.NotebookDocumentSyncOptions(
 class MidspanProtocol(LanguageServerProtocol):
     """The protocol with a workspace of ours."""
 
+    _server: MidspanServer
+
     def adopt(self, workspace: Workspace) -> None:
         """Use `workspace` in place of the one that `initialize` made."""
         self._workspace = workspace
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        """Answer `initialize`, with the capabilities that are ours alone."""
+        result = yield from super().lsp_initialize(params)
+        session = self._server.session
+        if session.settings.enabled and session.settings.next_edit.enabled:
+            result.capabilities.experimental = {"midspan": {"nextEdit": True}}
+        return result
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Decode a message; a request that cannot be decoded is answered with an error.

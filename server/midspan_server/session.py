@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from pathlib import Path
@@ -23,18 +24,24 @@ from midspan_server.documents import Documents
 from midspan_server.engine_client import EngineClient
 from midspan_server.engine_launcher import EngineLauncher
 from midspan_server.ignore import IgnoreRules
+from midspan_server.next_edit.proposals import NextEdits
 from midspan_server.reading import ReadingRules
 from midspan_server.settings import Settings, decode_settings
 from midspan_server.status import StatusReporter
 from midspan_server.suggester import Suggested, Suggester
 
 if TYPE_CHECKING:
+    from midspan_server.history import EditHistory
     from midspan_server.language_server import MidspanServer
+    from midspan_server.next_edit.proposals import Offered
     from midspan_server.scheduling import Want
     from midspan_server.snapshot import DocumentSnapshot
     from midspan_server.suggestion_cache import Suggestion
 
 _log = logging.getLogger(__name__)
+
+# As many as keep their syntax trees; parsing others anew would take the time of an answer.
+_MOST_SEARCHED = 8
 
 
 class Session:
@@ -46,6 +53,7 @@ class Session:
         self.settings = Settings()
         self.counters = Counters(state_directory())
         self.statistics = DecodeStatistics()
+        self.next_edits = NextEdits()
         self.status = StatusReporter(server)
         self._reading = ReadingRules(IgnoreRules(()))
         self._said: set[str] = set()
@@ -120,6 +128,20 @@ class Session:
         self.statistics.note(suggested.suggestions)
         self._count(suggested, want, 1000 * (time.monotonic() - asked_at))
         return suggested.suggestions
+
+    @property
+    def history(self) -> EditHistory:
+        """What the user changed lately."""
+        return self._suggester.history
+
+    def propose(self, snapshot: DocumentSnapshot, offset: int) -> tuple[Offered, ...]:
+        """Return the edits that follow from what was done last; `offset` is the cursor's."""
+        may_read = self._suggester.may_read
+        if not self.settings.next_edit.enabled or not may_read(snapshot):
+            return ()
+        readable = (one for one, _ in self.documents.by_recency() if may_read(one))
+        nearest = list(itertools.islice(readable, _MOST_SEARCHED))
+        return self.next_edits.propose(self.history, nearest, snapshot.uri, offset)
 
     def opened(self, uri: str) -> None:
         """Prepare a document that was opened."""

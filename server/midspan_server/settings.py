@@ -60,6 +60,18 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     start_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 120
 
 
+class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Edits that follow from the last ones.
+
+    Attributes:
+        enabled: Off when the client starts means that the capability is not advertised.
+        on_save: Whether the editor asks when a file is saved; editors read this, not the server.
+    """
+
+    enabled: bool = True
+    on_save: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All settings, defaults included.
 
@@ -97,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     debounce_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = None
     budget_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None = 2000
     status_notifications: bool = False
+    next_edit: NextEditSettings = NextEditSettings()
     context: ContextSettings = ContextSettings()
     engine: EngineSettings = EngineSettings()
 

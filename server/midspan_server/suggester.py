@@ -87,19 +87,25 @@ class Suggester:
         self._context = ContextSettings(**msgspec.structs.asdict(settings.context))
         self._cache.clear()
 
+    @property
+    def history(self) -> EditHistory:
+        """What the user changed lately, in files that may be read."""
+        return self._history
+
     def changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
         """Note an edit, unless it is in a file that is not to be read."""
-        if self._may_read(after):
+        if self.may_read(after):
             self._history.record(before, after, time.monotonic())
 
     def opened(self, snapshot: DocumentSnapshot) -> None:
         """Parse and index now: from here on each keystroke costs a small part of it."""
-        if self._may_read(snapshot):
+        if self.may_read(snapshot):
             syntax.parse(snapshot)
             if self._settings.context.snippets:
                 snippets.index(snapshot)
 
-    def _may_read(self, snapshot: DocumentSnapshot) -> bool:
+    def may_read(self, snapshot: DocumentSnapshot) -> bool:
+        """Whether the settings and the ignore rules let this document be read."""
         is_on = self._settings.enabled_for(snapshot.language)
         return is_on and self._reading.allows(snapshot.path, snapshot.uri)
 
@@ -194,7 +200,7 @@ class Suggester:
         return [
             OpenDocument(snapshot=snapshot, last_used=last_used)
             for snapshot, last_used in recent
-            if self._may_read(snapshot)
+            if self.may_read(snapshot)
         ]
 
     @staticmethod

@@ -1,0 +1,118 @@
+"""What became of the edits that were offered: a refused one is not offered again."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from midspan_server.next_edit.proposal import Proposal
+
+_REMEMBERED = 200
+# Who sends two places of a rename away does not want the third.
+_MOST_REFUSALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A proposal, found again when lines come and go above it or below it.
+
+    `from_start` and `from_end` are line numbers, counted from either end of the document.
+    """
+
+    uri: str
+    line_text: str
+    becomes: str
+    from_start: int
+    from_end: int
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> _Place:
+        snapshot, line = proposal.snapshot, proposal.line
+        return cls(
+            uri=snapshot.uri,
+            line_text=proposal.line_text(),
+            becomes=_becomes(proposal),
+            from_start=line,
+            from_end=snapshot.line_count - line,
+        )
+
+    def reversed(self) -> _Place:
+        """The proposal that takes this one back."""
+        return replace(self, line_text=self.becomes, becomes=self.line_text)
+
+    def names(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
+        known = (self.uri, self.line_text, self.becomes)
+        return (*known, "start", self.from_start), (*known, "end", self.from_end)
+
+
+def _becomes(proposal: Proposal) -> str:
+    """The line as it would be, whatever part of it the proposal names."""
+    start = proposal.start - proposal.snapshot.line_starts[proposal.line]
+    size = proposal.end - proposal.start
+    text = proposal.line_text()
+    return text[:start] + proposal.text + text[start + size :]
+
+
+class Memory:
+    """Remembers a bounded number of offers and refusals."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._ids: OrderedDict[_Place, str] = OrderedDict()
+        self._offers: OrderedDict[str, Proposal] = OrderedDict()
+        self._done: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        self._refusals: Counter[tuple[str, str]] = Counter()
+
+    def offered(self, proposal: Proposal) -> str:
+        """Return the id of a proposal: the same as before while its line is the same."""
+        place = _Place.of(proposal)
+        name = self._ids.get(place)
+        if name is None:
+            name = f"{os.getpid():x}-n{next(self._numbers):x}"
+            self._ids[place] = name
+        self._offers[name] = proposal
+        self._offers.move_to_end(name)
+        while len(self._offers) > _REMEMBERED:
+            self._offers.popitem(last=False)
+        while len(self._ids) > _REMEMBERED:
+            self._ids.popitem(last=False)
+        return name
+
+    def dismissed(self, name: str) -> bool:
+        """Note that an offer was sent away; return whether it is known."""
+        proposal = self._offers.get(name)
+        if proposal is None:
+            return False
+        self._forbid(proposal)
+        if len(self._refusals) >= _REMEMBERED:
+            self._refusals.clear()
+        self._refusals[proposal.snapshot.uri, proposal.cause] += 1
+        return True
+
+    def accepted(self, name: str) -> bool:
+        """Note that an offer was taken: where its old text comes back, it was undone."""
+        proposal = self._offers.get(name)
+        if proposal is None:
+            return False
+        self._forbid(proposal)
+        # A name that is changed back and forth is followed each time.
+        for key in _Place.of(proposal).reversed().names():
+            self._done.pop(key, None)
+        self._refusals.pop((proposal.snapshot.uri, proposal.cause), None)
+        return True
+
+    def allows(self, proposal: Proposal) -> bool:
+        """Whether a proposal may be offered."""
+        if self._refusals[proposal.snapshot.uri, proposal.cause] >= _MOST_REFUSALS:
+            return False
+        return not any(key in self._done for key in _Place.of(proposal).names())
+
+    def _forbid(self, proposal: Proposal) -> None:
+        for key in _Place.of(proposal).names():
+            self._done[key] = None
+        while len(self._done) > 2 * _REMEMBERED:
+            self._done.popitem(last=False)

@@ -1,0 +1,213 @@
+"""The same change again: two lines were changed alike, and other lines look as those two did.
+
+What both examples have in common becomes a template, token by token; where they differ anything of
+the same kind may stand, and is carried over. So two examples say how much has to be alike: changing
+`log(a)` and `log(b)` speaks of every `log(...)`, changing `log(a)` twice of `log(a)` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from midspan_server import syntax
+from midspan_server.next_edit.naming import naming
+from midspan_server.next_edit.occurrences import occurrences
+from midspan_server.next_edit.proposal import Proposal
+from midspan_server.next_edit.renames import renames
+from midspan_server.next_edit.tokens import KEYWORDS, is_word, kind, tokens
+from midspan_server.syntax import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from midspan_server.next_edit.hunks import Hunk
+    from midspan_server.snapshot import DocumentSnapshot
+
+_MOST_HUNKS = 4
+_MOST_LINES = 20_000
+_LONGEST_LINE = 400
+_FEWEST_TOKENS = 3
+# An older example is no longer what the person is doing.
+_LONGEST_AGO_S = 120.0
+
+
+_Pair = tuple[Sequence[str], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """One line as it was and as it is, without indentation, and where it is now."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    line: int
+    at: float
+    hunk: Hunk
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What two examples share.
+
+    Attributes:
+        before: The tokens of a line, in place of a wildcard the kind of token that may stand there.
+        wild: Positions of the wildcards.
+        after: A token, or the position of the wildcard whose token goes there.
+    """
+
+    before: tuple[str, ...]
+    wild: frozenset[int]
+    after: tuple[str | int, ...]
+
+    @property
+    def words(self) -> set[str]:
+        """Names that a line has to have."""
+        fixed = (word for at, word in enumerate(self.before) if at not in self.wild)
+        return {word for word in fixed if is_word(word) and word not in KEYWORDS}
+
+    def rewritten(self, line: tuple[str, ...]) -> str | None:
+        """What a line becomes; None where it is of another shape."""
+        if len(line) != len(self.before):
+            return None
+        for at, expected in enumerate(self.before):
+            if (kind(line[at]) if at in self.wild else line[at]) != expected:
+                return None
+        return "".join(line[part] if isinstance(part, int) else part for part in self.after)
+
+
+def template(one: _Pair, two: _Pair) -> Template | None:
+    """What two pairs of token lists, before and after, have in common; None if they differ more."""
+    (before, after), (other_before, other_after) = one, two
+    if len(before) != len(other_before) or len(after) != len(other_after):
+        return None
+    pattern, wild = list(before), set()
+    for at, (mine, other) in enumerate(zip(before, other_before, strict=True)):
+        if mine != other:
+            if kind(mine) != kind(other) or mine.isspace():
+                return None
+            pattern[at] = kind(mine)
+            wild.add(at)
+    made: list[str | int] = []
+    for mine, other in zip(after, other_after, strict=True):
+        if mine == other:
+            made.append(mine)
+            continue
+        source = next((at for at in wild if (before[at], other_before[at]) == (mine, other)), None)
+        if source is None:
+            return None
+        made.append(source)
+    return Template(tuple(pattern), frozenset(wild), tuple(made))
+
+
+def repeated(recent: Sequence[Hunk], documents: Sequence[DocumentSnapshot]) -> list[Proposal]:
+    """Edits for the lines that the last two changes left out, in document order.
+
+    Args:
+        recent: Hunks, newest last.
+        documents: What is open.
+    """
+    examples = _examples(recent)
+    if len(examples) < 2:  # noqa: PLR2004
+        return []
+    newest, earlier = examples[0], examples[1]
+    if newest.hunk.uri != earlier.hunk.uri or newest.at - earlier.at > _LONGEST_AGO_S:
+        return []
+    found = template((earlier.before, earlier.after), (newest.before, newest.after))
+    document = next((one for one in documents if one.uri == newest.hunk.uri), None)
+    if found is None or document is None or len(found.before) < _FEWEST_TOKENS:
+        return []
+    lines = range(min(document.line_count, _MOST_LINES))
+    if not found.words or _is_local(newest, document):
+        lines = _run_around(document, (earlier, newest))
+    return list(_matching(found, document, lines, {earlier.line, newest.line}))
+
+
+def _examples(recent: Sequence[Hunk]) -> list[_Example]:
+    """The newest changed lines, newest first; none from hunks where lines came or went."""
+    found: list[_Example] = []
+    for hunk in reversed(recent[-_MOST_HUNKS:]):
+        if hunk.is_formatting:
+            continue
+        if len(hunk.before) != len(hunk.after):
+            break
+        pairs = list(enumerate(zip(hunk.before, hunk.after, strict=True)))
+        for at, (before, after) in reversed(pairs):
+            is_sane = max(len(before), len(after)) <= _LONGEST_LINE
+            is_moved = _indent(before) != _indent(after)
+            if before != after and is_sane and not is_moved and before.strip():
+                lists = tokens(before.strip()), tokens(after.strip())
+                found.append(_Example(*lists, hunk.line + at, hunk.at, hunk))
+    return found
+
+
+def _is_local(example: _Example, document: DocumentSnapshot) -> bool:
+    """Whether a name was replaced that means something else in other functions."""
+    tree, rules = syntax.parse(document), naming(document.language)
+    if tree is None or rules is None:
+        return False
+    for rename in renames(example.hunk):
+        for name in (rename.old, rename.new):
+            bound = (one for one in occurrences(tree, name) if one.binding and one.is_plain)
+            if any(one.scope is not None for one in bound):
+                return True
+    return False
+
+
+def _run_around(document: DocumentSnapshot, examples: tuple[_Example, ...]) -> range:
+    """The lines without a gap around the examples: a list, a table, a block of assignments."""
+    first = last = examples[-1].line
+    while first > 0 and _line(document, first - 1).strip():
+        first -= 1
+    while last + 1 < document.line_count and _line(document, last + 1).strip():
+        last += 1
+    return range(first, last + 1)
+
+
+def _matching(
+    found: Template, document: DocumentSnapshot, lines: range, done: set[int]
+) -> Iterator[Proposal]:
+    needed = found.words
+    tree = syntax.parse(document)
+    for number in lines:
+        text = _line(document, number)
+        if number in done or len(text) > _LONGEST_LINE or not all(map(text.__contains__, needed)):
+            continue
+        old = text.strip()
+        new = found.rewritten(tokens(old)) if old else None
+        if new is None or new == old:
+            continue
+        start = document.line_starts[number] + len(_indent(text))
+        if tree is None or tree.zone(start + 1) is Zone.CODE:
+            yield _proposal(document, start, old, new)
+
+
+def _proposal(document: DocumentSnapshot, start: int, old: str, new: str) -> Proposal:
+    head, tail = _common(tokens(old), tokens(new))
+    return Proposal(
+        snapshot=document,
+        start=start + head,
+        end=start + len(old) - tail,
+        text=new[head : len(new) - tail],
+        label="the same change again",
+        cause=f"again {old[head : len(old) - tail]} {new[head : len(new) - tail]}",
+    )
+
+
+def _common(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[int, int]:
+    """Characters of the tokens that both lines begin with, and of those that both end with."""
+    same = list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    rest = old[len(same) :], new[len(same) :]
+    ends = zip(reversed(rest[0]), reversed(rest[1]), strict=False)
+    tail = takewhile(lambda pair: pair[0] == pair[1], ends)
+    return sum(len(one) for one, _ in same), sum(len(one) for one, _ in tail)
+
+
+def _line(document: DocumentSnapshot, number: int) -> str:
+    return document.text[document.line_starts[number] : document.line_end(number)]
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]

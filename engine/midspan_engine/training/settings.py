@@ -83,7 +83,7 @@ def edit_settings() -> TrainSettings:
         warmup_steps=30,
         average=0.98,
         evaluate_every_s=1_800.0,
-        evaluation_contexts=180,
+        evaluation_contexts=120,
     )
 
 

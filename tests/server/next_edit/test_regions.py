@@ -1,11 +1,9 @@
-"""Candidate regions: what is found, in what order, and in what time."""
+"""Candidate regions: what is found and in what order."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,24 +119,10 @@ def _program(lines: int) -> str:
     return "\n".join(["def area(width):", *body])
 
 
-@pytest.mark.parametrize("budget_ms", [0, 5])
-def test_the_budget_is_kept(desk: Desk, budget_ms: float) -> None:
-    for name in ("a.py", "b.py", "c.py"):
-        syntax.parse(desk.open(name, _program(5000)))
+def test_when_the_time_is_up_what_is_found_so_far_is_returned(desk: Desk) -> None:
+    for name in ("a.py", "b.py"):
+        syntax.parse(desk.open(name, _program(500)))
     syntax.parse(desk.replace("a.py", "area(width)", "area(breadth)"))
-    began = time.thread_time()
-    found = _found(desk, budget_ms=budget_ms)
-    # What runs when the time is up is finished: one name in one document.
-    assert 1000 * (time.thread_time() - began) < budget_ms + 25
-    assert found
-
-
-def test_five_thousand_lines_take_less_than_20_ms(desk: Desk) -> None:
-    syntax.parse(desk.open("a.py", _program(5000)))
-    syntax.parse(desk.replace("a.py", "area(width)", "area(breadth)"))
-    times = []
-    for _ in range(5):
-        began = time.thread_time()
-        assert _found(desk)[0].reason == "renamed"
-        times.append(1000 * (time.thread_time() - began))
-    assert min(times) < 20
+    hurried, whole = _found(desk, limit=50, budget_ms=0), _found(desk, limit=50)
+    assert hurried
+    assert len(hurried) < len(whole)

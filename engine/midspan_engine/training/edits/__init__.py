@@ -1,0 +1,1 @@
+"""The edit adapter: its data, its prompt and its task."""

@@ -1,0 +1,168 @@
+"""The prompt of a next edit: history, file and region to ids, by one of two layouts.
+
+Special tokens take the place of words, the original region stands before the updated one, and the
+window is fixed (what Sweep and Zed report as working for their next-edit models). History is a run
+of compact unified-diff hunks. An answer that is empty means "no edit": `<|endoftext|>` is then the
+first token, so one row tells. A region is therefore never deleted down to nothing.
+
+`fim`       HISTORY<|file_sep|>path⏎<|fim_prefix|>before<|fim_suffix|>after<|fim_pad|>original
+            <|fim_middle|>updated<|endoftext|>
+`sections`  HISTORY<|file_sep|>path⏎before<|fim_prefix|>original<|fim_suffix|>after
+            <|file_sep|>updated<|endoftext|>
+
+No torch here: the engine builds the same prompt.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Encode = Callable[[str], Sequence[int]]
+    """Text to ids, without special tokens."""
+
+Layout = Literal["fim", "sections"]
+_CONTEXT_LINES = 2
+
+
+class WindowError(ValueError):
+    """The region is longer than the window allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Ids of the marker tokens."""
+
+    file: int
+    prefix: int
+    suffix: int
+    middle: int
+    pad: int
+    end: int
+
+    @classmethod
+    def of(cls, token_to_id: Callable[[str], int | None]) -> Marks:
+        """Look the markers up.
+
+        Raises:
+            ValueError: the tokenizer lacks one.
+        """
+        names = ("file_sep", "fim_prefix", "fim_suffix", "fim_middle", "fim_pad", "endoftext")
+        found = [token_to_id(f"<|{name}|>") for name in names]
+        ids = [number for number in found if number is not None]
+        if len(ids) != len(names):
+            raise ValueError("this tokenizer has no markers for files and infilling")
+        file, prefix, suffix, middle, pad, end = ids
+        return cls(file=file, prefix=prefix, suffix=suffix, middle=middle, pad=pad, end=end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEdit:
+    """One hunk of the history."""
+
+    path: str
+    diff: str
+    """Lines that begin with a space, `-` or `+`, as `hunk_text` makes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditContext:
+    """What is known before the answer; `before`, `original` and `after` are whole lines."""
+
+    path: str
+    history: tuple[PastEdit, ...]
+    """Oldest first."""
+    before: str
+    original: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditWindow:
+    """Most tokens of each part, and of the prompt as a whole.
+
+    When the whole is too long, parts give way in this order: history older than the newest hunk,
+    text after the region, text before it, the newest hunk. The region is never cut.
+    """
+
+    total: int = 832
+    region: int = 208
+    history: int = 320
+    before: int = 256
+    after: int = 128
+    newest: int = 128
+    """Of the newest hunk, which is what the edit follows from."""
+
+
+def hunk_text(before: str, after: str) -> str:
+    """The change from `before` to `after` (whole lines) as a hunk without its header."""
+    old, new = before.splitlines(), after.splitlines()
+    lines: list[str] = []
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    blocks = matcher.get_opcodes()
+    for index, (tag, first, last, begin, end) in enumerate(blocks):
+        if tag != "equal":
+            lines += [f"-{line}" for line in old[first:last]]
+            lines += [f"+{line}" for line in new[begin:end]]
+            continue
+        kept = old[first:last]
+        head = kept[:_CONTEXT_LINES] if index else []
+        rest = kept[len(head) :]
+        tail = rest[-_CONTEXT_LINES:] if index < len(blocks) - 1 else []
+        lines += [f" {line}" for line in (*head, *tail)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def encode_prompt(
+    context: EditContext, layout: Layout, encode: Encode, marks: Marks, window: EditWindow
+) -> list[int]:
+    """Ids up to the place where the updated region (or `end` for "no edit") begins.
+
+    Raises:
+        WindowError: the region is longer than `window.region`.
+    """
+    original = list(encode(context.original))
+    if len(original) > window.region:
+        raise WindowError(f"the region has {len(original)} tokens, {window.region} fit")
+    path = [marks.file, *encode(f"{context.path}\n")]
+    room = window.total - len(original) - len(path) - 4
+    newest = _hunk(context.history[-1:], encode, marks)[: min(window.newest, max(room, 0))]
+    room -= len(newest)
+    before = _last(list(encode(context.before)), min(window.before, room))
+    room -= len(before)
+    after = list(encode(context.after))[: max(0, min(window.after, room))]
+    room -= len(after)
+    older = _older(context, encode, marks, min(window.history - len(newest), room))
+    head = [*older, *newest, *path]
+    if layout == "fim":
+        sides = [marks.prefix, *before, marks.suffix, *after]
+        return [*head, *sides, marks.pad, *original, marks.middle]
+    sides = [*before, marks.prefix, *original, marks.suffix, *after]
+    return [*head, *sides, marks.file]
+
+
+def _older(context: EditContext, encode: Encode, marks: Marks, room: int) -> list[int]:
+    """Whole hunks before the newest one, as many as fit, newest first; ids in order of time."""
+    ids: list[int] = []
+    for edit in reversed(context.history[:-1]):
+        hunk = _hunk((edit,), encode, marks)
+        if len(ids) + len(hunk) > room:
+            break
+        ids = hunk + ids
+    return ids
+
+
+def _hunk(edits: Sequence[PastEdit], encode: Encode, marks: Marks) -> list[int]:
+    return [
+        number
+        for edit in edits
+        for number in (marks.file, *encode(f"{edit.path}\n@@\n{edit.diff}"))
+    ]
+
+
+def _last(ids: list[int], count: int) -> list[int]:
+    return ids[-count:] if count > 0 else []

@@ -116,7 +116,14 @@ class Terminal:
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         setting = [f"{name}={value}" for name, value in environment.items()]
         shell = shlex.join(["env", "-i", "TERM=tmux-256color", *setting, *command])
-        self._run("new-session", "-d", "-x", "80", "-y", "16", shell)
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._begin(shell):
+            assert time.monotonic() < deadline, "tmux does not start"
+
+    def _begin(self, shell: str) -> bool:
+        """Start the server; now and then it exits at once ("server exited unexpectedly")."""
+        command = [*self._tmux, "new-session", "-d", "-x", "80", "-y", "16", shell]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
     def type(self, *keys: str) -> None:
         self._run("send-keys", *keys)

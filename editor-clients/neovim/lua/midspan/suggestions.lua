@@ -103,11 +103,12 @@ end
 
 ---@param trigger 1|2
 ---@param use fun(new?: midspan.Offer)
+---@return boolean asked
 local function request(trigger, use)
   local bufnr = vim.api.nvim_get_current_buf()
   local lsp_client = client.of(bufnr)
   if not lsp_client or not lsp_client:supports_method(METHOD, bufnr) then
-    return
+    return false
   end
   local params = vim.lsp.util.make_position_params(0, lsp_client.offset_encoding)
   params.context = { triggerKind = trigger }
@@ -122,9 +123,12 @@ local function request(trigger, use)
     -- Only what was asked of this very version, for a cursor that is still there, may be shown.
     if offers.place() == mine.place and is_wanted(bufnr) then
       use(offers.make(lsp_client, result))
+    else
+      asked_for = nil
     end
   end, bufnr)
   mine.id = id
+  return true
 end
 
 ---@param new? midspan.Offer
@@ -143,12 +147,13 @@ local function ask_soon(delay_ms)
     delay_ms,
     0,
     vim.schedule_wrap(function()
-      if
-        asked_for == wanted
-        and offers.place() == wanted
-        and is_wanted(vim.api.nvim_get_current_buf())
-      then
-        request(AUTOMATIC, use)
+      if asked_for ~= wanted or offers.place() ~= wanted then
+        return
+      end
+      local is_asked = is_wanted(vim.api.nvim_get_current_buf()) and request(AUTOMATIC, use)
+      if not is_asked then
+        -- What could not be asked now may be asked again at the same place.
+        asked_for = nil
       end
     end)
   )

@@ -15,17 +15,14 @@ from midspan_engine.decoding.guess import Guess
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
-from midspan_engine.decoding.unmask import EntropyBound, Fixed, Select, Threshold, verify
-from midspan_engine.engine import Engine
+from midspan_engine.decoding.unmask import Threshold, verify
 from midspan_engine.protocol import InfillRequest, RequestRejected
 from midspan_engine.runtime.blocks import CachedSequence
-from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.engine import Engine
     from midspan_engine.protocol import Infill, Partial
     from midspan_engine.tokenizer import Tokenizer
 
@@ -36,31 +33,6 @@ PREFIX = "def load_module(name, path):\n    with open(path) as "
 SUFFIX = ":\n        return [line.rstrip() for line in handle]\n\n\nclass Reader:\n    pass\n"
 SHORT = SUFFIX[:20]
 """Too short for its keys to be moved instead of encoded again, so nothing is approximate."""
-
-
-@pytest.fixture(scope="module")
-def make_engine(
-    tiny_folder: Path, tiny_tokenizer: Tokenizer, tiny_adapter: AdapterArrays
-) -> MakeEngine:
-    runtimes: dict[bool, OpenVinoRuntime] = {}
-    made: list[Engine] = []
-
-    def make(config: DecodeConfig | None = None, *, adapter: bool = False) -> Engine:
-        if adapter not in runtimes:
-            runtimes[adapter] = OpenVinoRuntime(
-                tiny_folder,
-                cache_bytes=8 * 1024 * 1024,
-                adapter=tiny_adapter if adapter else None,
-                exact=True,
-            )
-        # The engines of this module share a pool; each starts with all of it.
-        for earlier in made:
-            earlier.sessions.forget("")
-        engine = Engine(runtimes[adapter], tiny_tokenizer, config=config)
-        made.append(engine)
-        return engine
-
-    return make
 
 
 def ask(prefix: str = PREFIX, suffix: str = SUFFIX, **changes: object) -> InfillRequest:
@@ -119,29 +91,6 @@ def test_the_last_answer_is_the_first_guess_of_the_next(make_engine: MakeEngine)
     assert text(drafted) == text(plain)
     assert drafted.stats.passes < plain.stats.passes / 2
     assert drafted.stats.accepted > 0
-
-
-@pytest.mark.parametrize("select", [Threshold(math.log(0.01)), EntropyBound(9.0), Fixed(3)])
-def test_pure_diffusion_fills_the_span_with_few_passes(
-    make_engine: MakeEngine, select: Select
-) -> None:
-    config = DecodeConfig(select=select)
-    answer = make_engine(config, adapter=True).infill(ask(effort="draft"))
-    assert answer.stats.tokens >= 8
-    assert answer.stats.passes < answer.stats.tokens
-
-
-def test_balanced_with_no_tolerance_is_verified(make_engine: MakeEngine) -> None:
-    strict = make_engine(DecodeConfig(tolerance=1.0), adapter=True).infill(ask(effort="balanced"))
-    assert text(strict) == text(make_engine(adapter=True).infill(ask()))
-
-
-def test_balanced_keeps_guesses_that_are_likely_enough(make_engine: MakeEngine) -> None:
-    guess = "return path"
-    request = ask("path = 1\n", effort="balanced", draft=guess, max_tokens=4)
-    lax = make_engine(DecodeConfig(tolerance=1e-60)).infill(request)
-    assert text(lax).startswith(guess[:4])
-    assert lax.stats.passes < 4
 
 
 def test_a_warm_session_answers_like_a_fresh_one(make_engine: MakeEngine) -> None:
@@ -323,17 +272,6 @@ def test_a_line_after_a_block_opener_begins_with_its_indentation(make_engine: Ma
     for config in (None, GREEDY):
         answer = make_engine(config).infill(ask("if load_module(name):\n", "", scope="line"))
         assert text(answer).startswith("    ")
-
-
-def test_alternatives_stay_within_the_span_and_do_not_depend_on_guesses(
-    make_engine: MakeEngine,
-) -> None:
-    engine = make_engine()
-    for end in range(12, len(PREFIX), 4):
-        request = ask(PREFIX[:end], n=4, max_tokens=6, session=f"s{end}")
-        first, second = engine.infill(request), engine.infill(request)
-        assert [c.text for c in first.choices] == [c.text for c in second.choices]
-        assert first.stats.tokens <= 4 * 6
 
 
 def test_a_cancel_after_the_context_keeps_the_suffix(make_engine: MakeEngine) -> None:

@@ -6,13 +6,14 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
-from midspan_engine.models.adapter import load_adapter, merge_adapter
+from midspan_engine.models.adapter import Adapter, load_adapter, merge_adapter
 from midspan_engine.models.adapter_file import AdapterError, merged_sha256
 from midspan_engine.models.qwen2 import Qwen2Model
-from midspan_engine.training.infill_task import InfillReport
+from midspan_engine.training.infill_task import InfillReport, InfillTask
 from midspan_engine.training.run import prepare
 from midspan_engine.training.settings import SettingsError, infill_settings, settings_from
 from midspan_engine.training.spans import SpanLimits
@@ -40,6 +41,21 @@ def test_it_learns_the_middles_and_where_they_end(
     assert after.loss < before.loss - 0.3
     assert after.end_right >= before.end_right
     assert after.score > before.score
+
+
+def test_eos_is_the_last_target_of_a_span_that_ends(
+    infill_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    task = prepare(infill_plan, small_settings).task
+    assert isinstance(task, InfillTask)
+    adapter = Adapter(task.model.config, rank=2, alpha=2.0, masks=False)
+    end = task.sampler.specials.end
+    for seed in range(12):
+        context = task.sampler.draw(np.random.default_rng(seed))
+        hidden, targets = task._middle(adapter, context)
+        middle = context.ids[context.middle_start :].tolist()
+        assert targets.tolist() == middle + [end] * context.ends
+        assert len(hidden) == len(targets)
 
 
 def test_a_run_leaves_an_adapter_that_merges_into_what_was_trained(

@@ -55,6 +55,7 @@ class OpenVinoRuntime:
 
     Raises:
         ModelConfigError: the folder does not describe a network that we run.
+        AdapterError: the infilling adapter is damaged or belongs to other weights.
         OSError: the int8 weights cannot be written.
     """
 
@@ -115,6 +116,8 @@ class OpenVinoRuntime:
         path = quantised_path(folder, infill)
         found = read_quantised(path)
         if found is None:
+            if infill is not None:
+                infill.read(self.config)  # refuses a bad file by name, which the process cannot
             progress(0.1, "converting the weights to int8, once")
             quantise_apart(folder, path, infill)
             found = read_quantised(path)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from midspan_engine.models.adapter import Adapter, load_adapter
-from midspan_engine.models.adapter_file import AdapterInfo
+from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
@@ -273,6 +273,16 @@ def test_a_merged_infilling_adapter_gives_the_references_logits(
     scores = run(merged, [90])
     assert_close(scores, run(reference, [90]), tolerance=1e-3)
     assert np.abs(scores.logits - run(exact, [90]).logits).max() > 0.1
+
+
+def test_a_damaged_infilling_adapter_is_refused_by_name(tiny_folder: Path, tmp_path: Path) -> None:
+    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
+    infill.path.write_bytes(infill.path.read_bytes()[:-50])
+    with pytest.raises(AdapterError, match=r"infill\.safetensors is missing or damaged"):
+        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=infill)
+    other = Infilling(infill_file(tiny_folder, infill.path).path, "e" * 64)
+    with pytest.raises(AdapterError, match="was trained for tiny"):
+        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=other)
 
 
 def test_int8_weights_of_another_merged_adapter_make_room(

@@ -42,6 +42,9 @@ local function in_macro()
   return vim.fn.reg_recording() ~= '' or vim.fn.reg_executing() ~= ''
 end
 
+---@type table?
+local waiting
+
 ---@param bufnr integer
 ---@return boolean
 local function is_wanted(bufnr)
@@ -50,6 +53,8 @@ end
 
 local function cancel()
   timer:stop()
+  -- It may have fired already and wait in the queue.
+  waiting = nil
   if pending then
     local old = pending
     pending = nil
@@ -141,13 +146,13 @@ end
 
 ---@param delay_ms integer
 local function ask_soon(delay_ms)
-  local wanted = offers.place()
-  asked_for = wanted
+  local wanted, mine = offers.place(), {}
+  asked_for, waiting = wanted, mine
   timer:start(
     delay_ms,
     0,
     vim.schedule_wrap(function()
-      if asked_for ~= wanted or offers.place() ~= wanted then
+      if waiting ~= mine or asked_for ~= wanted or offers.place() ~= wanted then
         return
       end
       local is_asked = is_wanted(vim.api.nvim_get_current_buf()) and request(AUTOMATIC, use)

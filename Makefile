@@ -62,6 +62,7 @@ check-clients:
 	cd $(vscode) && $(npm_install) && npm run --silent check
 
 vsix: $(VENV)/.engine-installed
+	@rm -f $(vscode)/server/*.whl
 	$(bin)/python -m pip wheel -q --no-deps -w $(vscode)/server .
 	cd $(vscode) && $(npm_install) && npm run package
 

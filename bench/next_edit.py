@@ -1,174 +1,184 @@
-"""Next edits without a model on recorded cases whose possible edits were graded by hand.
+"""Next edits on recorded cases whose possible edits were graded by hand, and their times.
 
 Each case is a recording that ends where a next edit could be offered, and a list of edits with
 their grades: `nextEdit` (what should follow), `valid` (acceptable) and `bad`. An edit counts as
 graded when it leads to the same text, blanks aside. What nobody graded is compared with what the
 user did next (`user`: the edit is one part of it), and is `ungraded` otherwise.
+
+By default only what follows from the syntax is offered. With `--engine real` an engine of its own
+answers too, and `--times` measures, through `midspan lsp` on standard streams, from save to
+suggestion on the same cases, and from accept to the next offer in a rename in 300 lines.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import statistics
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from lsprotocol import types
-from recording import Step, read_recording, steps
+from engine_process import own_engine
+from next_edit_cases import DEFAULT_DATA, Case, grade, load, played, rank_of_place
+from next_edit_times import ranking_times, rename_times, save_times
 
-from midspan_server import syntax
-from midspan_server.history import EditHistory
-from midspan_server.language_of import language_of
-from midspan_server.next_edit.proposals import NextEdits
-from midspan_server.snapshot import DocumentSnapshot
+from midspan_server.engine_client import EngineClient
+from midspan_server.next_edit.flow import Ask, Flow
+from midspan_server.next_edit.regions import candidates
+from midspan_server.next_edit.seeking import MOST_REGIONS, Scene
+from midspan_server.settings import NextEditSettings
 
-DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-_MISSING = """\
-{path} is not there. The cases are those of github.com/microsoft/vscode-copilot-chat (MIT),
-test/simulation/fixtures/inlineEdits: a folder for each, with recording.w.json and
-scoredEdits.w.json. Point --data at a folder that holds edit-traces/scored."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine_process import EngineProcess
+
+    from midspan_server.engine_client import Rewriter
+    from midspan_server.next_edit.acceptance import Show
+
+_PLENTY_MS = 1e4
 _GRADES = ("nextEdit", "valid", "user", "ungraded", "bad", "silent")
-_UNITS = "utf-16"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One recording with its graded edits."""
-
-    name: str
-    log: list[dict[str, Any]]
-    graded: list[dict[str, Any]]
-    user: list[list[Any]]
+_SHOWS: tuple[Show, ...] = ("eager", "balanced", "quiet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was offered first: its grade, the edit for people, and how long it took."""
+    """What was offered first: its grade, who had it, the edit for people, and how long it took."""
 
     grade: str
+    source: str
+    probability: float
     edit: str
     ms: float
 
 
-def load(data: Path) -> list[Case]:
-    """The cases.
-
-    Raises:
-        FileNotFoundError: there are none; the text says where they come from.
-    """
-    folder = data / "edit-traces" / "scored"
-    if not folder.is_dir():
-        raise FileNotFoundError(_MISSING.format(path=folder))
-    cases = []
-    for path in sorted(folder.iterdir()):
-        recorded = msgspec.json.decode((path / "recording.w.json").read_bytes())
-        scored = msgspec.json.decode((path / "scoredEdits.w.json").read_bytes())
-        cases.append(
-            Case(
-                name=path.name,
-                log=[one for one in read_recording(path / "recording.w.json") if "time" in one],
-                graded=scored["edits"],
-                user=recorded.get("nextUserEdit", {}).get("edit", []),
-            )
-        )
-    return cases
-
-
-class Player:
-    """Plays a recording into documents and a history."""
-
-    def __init__(self) -> None:
-        self.history = EditHistory()
-        self.documents: dict[int, DocumentSnapshot] = {}
-        self.cursor = 0
-        self.last = 0
-
-    def take(self, step: Step) -> None:
-        if step.opened is not None:
-            self._open(step, step.opened)
-            return
-        document = before = self.documents[step.document]
-        for change in step.changes:
-            start = document.offset_at(types.Position(*change.start), _UNITS)
-            end = document.offset_at(types.Position(*change.end), _UNITS)
-            document = document.replaced(start, end, change.text, version=document.version + 1)
-            self.cursor = start + len(change.text)
-        self.history.record(before, document, step.at_ms / 1e3)
-        self.documents[step.document] = document
-        self.last = step.document
-
-    def _open(self, step: Step, text: str) -> None:
-        path = Path("/") / PurePosixPath(step.path)
-        # A notebook is recorded as the text of its cells.
-        language = "python" if path.suffix == ".ipynb" else language_of(path)
-        syntax.forget(path.as_uri())
-        self.documents[step.document] = DocumentSnapshot(
-            uri=path.as_uri(), path=path, version=1, language=language, text=text
-        )
-        self.last = step.document
-
-
-def answered(case: Case) -> Answer:
+async def answered(
+    case: Case, engine: Callable[[], Rewriter], settings: NextEditSettings
+) -> Answer:
     """Play a case and grade the first edit that is offered."""
-    player = Player()
-    for step in steps(case.log):
-        player.take(step)
+    player = played(case)
     here = player.documents[player.last]
-    recent_first = [here, *(one for one in player.documents.values() if one is not here)]
+    others = (one for one in player.documents.values() if one is not here)
+    scene = Scene(history=player.history, documents=(here, *others))
+    flow = Flow(lambda: scene, engine)
     began = time.perf_counter()
-    offered = NextEdits().propose(player.history, recent_first, here.uri, player.cursor)
+    offered = await flow.find(Ask(snapshot=here, offset=player.cursor), settings)
     ms = 1e3 * (time.perf_counter() - began)
     if not offered:
-        return Answer(grade="silent", edit="", ms=ms)
+        return Answer(grade="silent", source="", probability=0.0, edit="", ms=ms)
     best = offered[0].proposal
     document = best.snapshot
-    shown = f"{best.line + 1}: {document.text[best.start : best.end]!r} -> {best.text!r}"
-    becomes = _plain(best.applied())
-    for one in case.graded:
-        is_here = PurePosixPath(one["documentUri"]).name == PurePosixPath(document.uri).name
-        if is_here and one["edit"] and _plain(_edited(document, one["edit"])) == becomes:
-            return Answer(grade=one["scoreCategory"], edit=shown, ms=ms)
-    is_users = any(_plain(_edited(document, [part])) == becomes for part in case.user)
-    return Answer(grade="user" if is_users else "ungraded", edit=shown, ms=ms)
+    return Answer(
+        grade=grade(case, best),
+        source=offered[0].source,
+        probability=round(offered[0].probability, 3),
+        edit=f"{best.line + 1}: {document.text[best.start : best.end]!r} -> {best.text!r}",
+        ms=ms,
+    )
 
 
-def _edited(document: DocumentSnapshot, parts: list[list[Any]]) -> str:
-    data = document.text.encode("utf-16-le")
-    for start, end, text in sorted(parts, key=lambda part: -int(part[0])):
-        data = data[: 2 * start] + text.encode("utf-16-le") + data[2 * end :]
-    return data.decode("utf-16-le", "replace")
+def _no_engine() -> Rewriter:
+    raise AssertionError("the model is off")
 
 
-def _plain(text: str) -> str:
-    return "".join(text.split())
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds edit-traces")
-    parser.add_argument("--out", type=Path, default=None, help="write the figures there, as JSON")
-    args = parser.parse_args()
+async def _all(
+    cases: list[Case], engine: EngineProcess | None, settings: NextEditSettings
+) -> dict[str, Answer]:
+    if engine is None:
+        return {case.name: await answered(case, _no_engine, settings) for case in cases}
+    client = EngineClient(engine.socket, launcher=None, on_status=lambda _status: None)
     try:
-        cases = load(args.data)
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 2
-    answers = {case.name: answered(case) for case in cases}
+        return {case.name: await answered(case, lambda: client, settings) for case in cases}
+    finally:
+        await client.close()
+
+
+def _graded(
+    cases: list[Case], engine: EngineProcess | None, settings: NextEditSettings
+) -> dict[str, Any]:
+    answers = asyncio.run(_all(cases, engine, settings))
     for name, answer in answers.items():
-        print(f"{answer.grade:9} {name}  {answer.edit}")
+        print(f"{answer.grade:9} {answer.probability:5.2f} {name}  {answer.edit}")
     counts = Counter(answer.grade for answer in answers.values())
     figures = {grade: counts[grade] for grade in _GRADES} | {
         "cases": len(cases),
         "p50_ms": round(statistics.median(answer.ms for answer in answers.values()), 1),
     }
     print(" ".join(f"{name}={value}" for name, value in figures.items()))
+    return figures | {"answers": answers}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds edit-traces")
+    parser.add_argument("--engine", choices=("none", "real"), default="none", help="who is asked")
+    parser.add_argument("--model", default="midspan-0.5b", help="model, or a folder of weights")
+    parser.add_argument("--runtime", default="auto", help="runtime of the engine")
+    parser.add_argument("--budget-ms", type=int, default=2500, help="for the regions of a case")
+    parser.add_argument("--times", action="store_true", help="measure through the Language Server")
+    parser.add_argument("--rounds", type=int, default=3, help="of the cases, for --times")
+    parser.add_argument("--out", type=Path, default=None, help="write the figures there, as JSON")
+    return parser.parse_args()
+
+
+def _located(cases: list[Case]) -> dict[str, float]:
+    """How often a good edit is in the regions that are asked about, and in the first of them."""
+    ranks = []
+    for case in cases:
+        player = played(case)
+        documents = list(player.documents.values())
+        regions = candidates(player.history, documents, MOST_REGIONS, _PLENTY_MS)
+        ranks.append(rank_of_place(case, player, regions))
+    figures = {
+        "located_in_any": sum(rank is not None for rank in ranks) / len(ranks),
+        "located_in_first": ranks.count(1) / len(ranks),
+    }
+    print(" ".join(f"{name}={value:.2f}" for name, value in figures.items()))
+    return figures
+
+
+def _timed(cases: list[Case], engine: EngineProcess | None, rounds: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="midspan-bench-") as folder:
+        figures: dict[str, Any] = {"ranking": ranking_times()}
+        figures["rename"] = asyncio.run(rename_times(Path(folder), engine))
+        if engine is not None:
+            figures["save"] = asyncio.run(save_times(Path(folder), engine, cases, rounds))
+    for name, values in figures.items():
+        print(name, " ".join(f"{key}={value}" for key, value in values.items()))
+    return figures
+
+
+def _run(args: argparse.Namespace, cases: list[Case], engine: EngineProcess | None) -> None:
+    figures: dict[str, Any] = {"regions": _located(cases)}
+    for show in _SHOWS if engine else ("balanced",):
+        print(f"--- {show if engine else 'rules only'}")
+        settings = NextEditSettings(model=engine is not None, show=show, budget_ms=args.budget_ms)
+        figures[show if engine else "rules"] = _graded(cases, engine, settings)
+    if args.times:
+        figures["times"] = _timed(cases, engine, args.rounds)
     if args.out:
-        args.out.write_bytes(msgspec.json.encode(figures | {"answers": answers}))
+        args.out.write_bytes(msgspec.json.encode(figures))
+
+
+def main() -> int:
+    """Run what the arguments say; return the exit code."""
+    args = _arguments()
+    try:
+        cases = load(args.data)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if args.engine == "none":
+        _run(args, cases, None)
+        return 0
+    with own_engine(args.model, args.runtime) as engine:
+        _run(args, cases, engine)
     return 0
 
 

@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midspan_engine.decoding.chat_prompt import build_chat_prompt
 from midspan_engine.decoding.confidence import DEFAULT
+from midspan_engine.decoding.edit_prompt import WindowError, build_edit_prompt
 from midspan_engine.decoding.infill import DecodeConfig, InfillTask
 from midspan_engine.decoding.prompt import build_prompt
+from midspan_engine.decoding.rewrite import RewriteConfig, RewriteTask
 from midspan_engine.decoding.sessions import SessionTable
-from midspan_engine.protocol import Infill, InfillRequest, Partial, RequestRejected
+from midspan_engine.protocol import Edited, Infill, InfillRequest, Partial, RequestRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from midspan_engine.decoding.confidence import Calibration
-    from midspan_engine.decoding.infill import Passes
+    from midspan_engine.decoding.task import Passes, Task
+    from midspan_engine.protocol import EditRequest
     from midspan_engine.runtime.rows import RowGroup, Runtime
     from midspan_engine.tokenizer import Tokenizer
 
-    Reply = Callable[[Infill | Partial | RequestRejected], None]
+    Request = InfillRequest | EditRequest
+    Answer = Infill | Edited | Partial | RequestRejected
+    Reply = Callable[[Answer], None]
 
 MOST_TOKENS = 512
+MOST_PATH = 4_096
+"""Characters of a path."""
 MOST_ALTERNATIVES = 8
+_URGENT_PATIENCE_PASSES = 2
+"""That the context of a completion waits while the small passes of others fill each pass."""
+_PATIENCE_PASSES = 12
+"""More than what is typed asks for in a row; a long answer to somebody else has more."""
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
-    """A task between two passes."""
+    """A task between two passes.
 
-    task: InfillTask
+    Attributes:
+        left_out: Passes since it was last part of one.
+    """
+
+    task: Task
     passes: Passes
     groups: list[RowGroup]
     reply: Reply
     session: str
+    left_out: int = 0
 
 
 class Engine:
@@ -45,9 +63,11 @@ class Engine:
         runtime: The loaded network.
         tokenizer: Of the same model.
         config: How spans are decoded.
+        rewriting: How regions are rewritten.
         calibration: From scores to confidence.
         most_waiting: Requests beyond this many are refused.
         pass_rows: Rows of one shared pass; a single request may exceed it.
+        rows_with_guests: Rows of a pass of completions up to which edits join it.
     """
 
     def __init__(
@@ -56,18 +76,24 @@ class Engine:
         tokenizer: Tokenizer,
         *,
         config: DecodeConfig | None = None,
+        rewriting: RewriteConfig | None = None,
         calibration: Calibration = DEFAULT,
         most_waiting: int = 32,
         pass_rows: int = 320,
+        rows_with_guests: int = 48,
     ) -> None:
         self.runtime = runtime
         self.tokenizer = tokenizer
         self.config = config or DecodeConfig()
+        self.rewriting = rewriting or RewriteConfig()
         self.sessions = SessionTable(runtime.pool)
         self._calibration = calibration
         self._most_waiting = most_waiting
         self._pass_rows = pass_rows
+        self._rows_with_guests = rows_with_guests
         self._running: dict[Hashable, _Running] = {}
+        self.on_pass: Callable[[int, int, float], None] | None = None
+        """Called after each pass with its requests, its rows and its seconds."""
 
     @property
     def waiting(self) -> int:
@@ -75,14 +101,15 @@ class Engine:
         return len(self._running)
 
     def submit(
-        self, key: Hashable, request: InfillRequest, reply: Reply, *, arrived: float | None = None
+        self, key: Hashable, request: Request, reply: Reply, *, arrived: float | None = None
     ) -> None:
         """Take a request; a running one of the same session is ended first.
 
         Args:
             key: Names the request in `cancel`.
             request: `session` must be unique among clients.
-            reply: Called with every `Partial`, then once with the `Infill` or the refusal.
+            reply: Called with every `Partial`, then once with the `Infill` or `Edited`, or the
+                refusal.
             arrived: `time.perf_counter()` when the request came in.
         """
         self.cancel(key)  # an id that is used again names the newer request
@@ -97,17 +124,19 @@ class Engine:
         except RequestRejected as refusal:
             reply(refusal)
             return
+        except StopIteration:  # its time was over when it came
+            reply(task.result())
+            return
         self._running[key] = _Running(
             task=task, passes=passes, groups=groups, reply=reply, session=request.session
         )
 
     def cancel(self, key: Hashable) -> None:
-        """End a request with an answer that has no choices; nothing if it is answered already."""
+        """End a request with an answer that has nothing in it, unless it is answered already."""
         running = self._running.pop(key, None)
         if running is not None:
             running.passes.close()
-            request = running.task.request
-            running.reply(Infill(id=request.id, document_version=request.document_version))
+            running.reply(running.task.cancelled())
 
     def cancel_client(self, client: int) -> None:
         """End all requests of a client that went away, and forget its sessions."""
@@ -128,7 +157,11 @@ class Engine:
         if not chosen:
             return False
         groups = [group for key in chosen for group in self._running[key].groups]
+        began = time.perf_counter()
         scores = self.runtime.forward(groups)
+        if self.on_pass:
+            rows = sum(len(group.ids) for group in groups)
+            self.on_pass(len(chosen), rows, time.perf_counter() - began)
         at = 0
         for key in chosen:
             running = self._running[key]
@@ -150,39 +183,74 @@ class Engine:
         Raises:
             RequestRejected: the request is refused.
         """
-        answers: list[Infill | Partial | RequestRejected] = []
+        answer = self._serve(request)
+        assert isinstance(answer, Infill)
+        return answer
+
+    def edit(self, request: EditRequest) -> Edited:
+        """As `infill`, for a region."""
+        answer = self._serve(request)
+        assert isinstance(answer, Edited)
+        return answer
+
+    def _serve(self, request: Request) -> Answer:
+        answers: list[Answer] = []
         self.submit(object(), request, answers.append)
         while not answers or isinstance(answers[-1], Partial):
             self.step()
         answer = answers[-1]
         if isinstance(answer, RequestRejected):
             raise answer
-        assert isinstance(answer, Infill)
         return answer
 
     def _choose(self) -> list[Hashable]:
-        """Small passes first, so that one long context does not hold up everybody's next token."""
-        by_size = sorted(self._running, key=self._rows)
+        """What is urgent first, and small passes first within that.
+
+        So one long context does not hold up everybody's next token, and edits use what room there
+        is beside completions, or take it when they have waited long.
+        """
+        urgent = {key for key, running in self._running.items() if running.task.is_urgent}
+        in_order = sorted(self._running, key=lambda key: self._turn(key, key in urgent))
         chosen: list[Hashable] = []
         rows = 0
-        for key in by_size:
-            rows += self._rows(key)
-            if chosen and rows > self._pass_rows:
+        for key in in_order:
+            patient = self._running[key].left_out < _PATIENCE_PASSES
+            is_guest = bool(urgent) and key not in urgent and patient
+            most = self._rows_with_guests if is_guest else self._pass_rows
+            if chosen and rows + self._rows(key) > most:
                 break
+            rows += self._rows(key)
             chosen.append(key)
+        for key, running in self._running.items():
+            running.left_out = 0 if key in chosen else running.left_out + 1
         return chosen
+
+    def _turn(self, key: Hashable, urgent: bool) -> tuple[int, bool, int]:
+        """Least first; who was left out too often leads, or many small passes would starve it."""
+        left_out = self._running[key].left_out
+        patience = _URGENT_PATIENCE_PASSES if urgent else _PATIENCE_PASSES
+        return (-left_out if left_out >= patience else 0, not urgent, self._rows(key))
 
     def _rows(self, key: Hashable) -> int:
         return sum(len(group.ids) for group in self._running[key].groups)
 
-    def _check(self, request: InfillRequest) -> None:
-        limits = (
+    def _check(self, request: Request) -> None:
+        limits = [
             (1 <= request.max_tokens <= MOST_TOKENS, f"max_tokens must be 1 to {MOST_TOKENS}"),
-            (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
-            (request.block_indent >= 0, "block_indent must not be negative"),
-            (request.steps is None or request.steps > 0, "steps must be positive"),
             (request.budget_ms is None or request.budget_ms > 0, "budget_ms must be positive"),
-        )
+            (len(request.path) <= MOST_PATH, f"path must have at most {MOST_PATH} characters"),
+        ]
+        if isinstance(request, InfillRequest):
+            limits += [
+                (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
+                (request.block_indent >= 0, "block_indent must not be negative"),
+                (request.steps is None or request.steps > 0, "steps must be positive"),
+            ]
+        else:
+            limits += [
+                (bool(request.region), "region must not be empty"),
+                (0 <= (request.edit_from or 0) <= 1, "edit_from must be 0 to 1"),
+            ]
         for fits, message in limits:
             if not fits:
                 raise RequestRejected("bad_request", message)
@@ -191,8 +259,14 @@ class Engine:
                 "queue_full", f"{len(self._running)} requests are waiting; try again shortly"
             )
 
-    def _task(self, request: InfillRequest, reply: Reply, arrived: float | None) -> InfillTask:
-        prompt = build_prompt(request, self.tokenizer, self.config.context_limit)
+    def _task(self, request: Request, reply: Reply, arrived: float | None) -> Task:
+        if not isinstance(request, InfillRequest):
+            return self._rewrite_task(request, arrived)
+        limit = self.config.context_limit
+        if request.chat:
+            prompt = build_chat_prompt(request.chat, self.tokenizer, limit)
+        else:
+            prompt = build_prompt(request, self.tokenizer, limit)
         return InfillTask(
             request,
             prompt,
@@ -202,6 +276,21 @@ class Engine:
             config=self.config,
             calibration=self._calibration,
             has_adapter=self.runtime.has_adapter,
-            on_partial=lambda text: reply(Partial(id=request.id, text=text)),
+            on_partial=reply,
+            arrived=arrived,
+        )
+
+    def _rewrite_task(self, request: EditRequest, arrived: float | None) -> RewriteTask:
+        try:
+            prompt = build_edit_prompt(request, self.tokenizer, self.rewriting.window)
+        except WindowError as error:
+            raise RequestRejected("too_large", str(error)) from error
+        return RewriteTask(
+            request,
+            prompt,
+            self.sessions.open(request.session),
+            sessions=self.sessions,
+            tokenizer=self.tokenizer,
+            config=self.rewriting,
             arrived=arrived,
         )

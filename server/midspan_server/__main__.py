@@ -25,8 +25,11 @@ _OURS = ("midspan_server", "midspan_engine", "midspan_kernels")
 _OTHER_EXTRAS = {
     "datasketch": "train",
     "matplotlib": "bench",
+    "prometheus_client": "serve",
     "psutil": "bench",
+    "starlette": "serve",
     "torch": "torch",
+    "uvicorn": "serve",
 }
 _INTERRUPTED = 130
 

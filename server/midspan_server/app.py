@@ -58,6 +58,9 @@ def _initialize(ls: MidspanServer, params: types.InitializeParams) -> None:
     if not session.has_inline_completion:
         options = types.CompletionOptions(trigger_characters=_ASKED_BEHIND)
         ls.feature(types.TEXT_DOCUMENT_COMPLETION, options)(_completion)
+    if session.delivery.has_hints and session.settings.next_edit.hints:
+        fixes = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
+        ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, fixes)(_code_action)
 
 
 async def _initialized(ls: MidspanServer, _params: types.InitializedParams) -> None:
@@ -109,6 +112,11 @@ async def _completion(ls: MidspanServer, params: types.CompletionParams) -> type
     if documents.snapshot(params.text_document.uri) is not snapshot:
         return types.CompletionList(is_incomplete=True, items=[])
     return completion_list(suggestions, place.slot)
+
+
+def _code_action(ls: MidspanServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+    """For clients that draw no next edits."""
+    return ls.session.delivery.actions(params)
 
 
 def _place(

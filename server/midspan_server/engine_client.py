@@ -1,4 +1,4 @@
-"""The engine as the Language Server sees it: `Engine`, and `EngineClient` over a Unix socket."""
+"""The engine as the Language Server sees it; `EngineClient` reaches it over a Unix socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from midspan_engine.protocol import EngineState, Infill, InfillRequest
+    from midspan_engine.protocol import (
+        Edited,
+        EditRequest,
+        EngineState,
+        Infill,
+        InfillRequest,
+    )
     from midspan_server.engine_launcher import EngineLauncher
 
 _log = logging.getLogger(__name__)
@@ -57,6 +63,17 @@ class Engine(Protocol):
         ...
 
 
+class Rewriter(Protocol):
+    """Whoever rewrites regions."""
+
+    async def edit(self, request: EditRequest) -> Edited | None:
+        """Return what a region should become; None, cancelling and errors as in `Engine.infill`.
+
+        That nothing is to change is an answer: `Edited.finish` says so.
+        """
+        ...
+
+
 class EngineClient:
     """One connection to the user's engine, opened when needed and opened again when lost.
 
@@ -88,10 +105,13 @@ class EngineClient:
         self, request: InfillRequest, on_partial: Callable[[str], None] | None = None
     ) -> Infill | None:
         """See `Engine.infill`."""
-        connection = await self.connect()
-        if not await connection.wait_until_ready(self._start_timeout_s):
-            return None
-        return await connection.infill(request, on_partial)
+        connection = await self._ready()
+        return await connection.infill(request, on_partial) if connection else None
+
+    async def edit(self, request: EditRequest) -> Edited | None:
+        """See `Rewriter.edit`."""
+        connection = await self._ready()
+        return await connection.edit(request) if connection else None
 
     async def connect(self) -> EngineConnection:
         """Return the open connection, making one if there is none. The model may load still.
@@ -119,6 +139,11 @@ class EngineClient:
             self._connecting.cancel()
         if self._connection is not None:
             await self._connection.close()
+
+    async def _ready(self) -> EngineConnection | None:
+        """A connection whose engine has loaded; None where it was lost meanwhile."""
+        connection = await self.connect()
+        return connection if await connection.wait_until_ready(self._start_timeout_s) else None
 
     def _on_connected(self, task: asyncio.Task[EngineConnection]) -> None:
         self._connecting = None

@@ -11,6 +11,8 @@ import msgspec
 from midspan_engine.protocol import (
     PROTOCOL_VERSION,
     Cancel,
+    Edited,
+    EditRequest,
     EngineMessage,
     EngineStatus,
     EngineUnavailable,
@@ -48,7 +50,8 @@ class _Pending:
 
     def __init__(self, on_partial: Callable[[str], None] | None) -> None:
         self.on_partial = on_partial
-        self.answer: asyncio.Future[Infill | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[Infill | Edited | None] = loop.create_future()
 
 
 class EngineConnection:
@@ -138,6 +141,17 @@ class EngineConnection:
         self, request: InfillRequest, on_partial: Callable[[str], None] | None
     ) -> Infill | None:
         """See `Engine.infill`. An engine that does not answer in time is hung up on."""
+        answer = await self._ask(request, on_partial)
+        return answer if isinstance(answer, Infill) and answer.choices else None
+
+    async def edit(self, request: EditRequest) -> Edited | None:
+        """See `Rewriter.edit`; otherwise like `infill`."""
+        answer = await self._ask(request, None)
+        return answer if isinstance(answer, Edited) and answer.finish != "cancelled" else None
+
+    async def _ask(
+        self, request: InfillRequest | EditRequest, on_partial: Callable[[str], None] | None
+    ) -> Infill | Edited | None:
         if not self.is_open:
             return None
         patience_s = _patience_s(request)
@@ -218,7 +232,7 @@ class EngineConnection:
         elif isinstance(message, Failure):
             pending.answer.set_exception(RequestRejected(message.code, message.message))
         else:
-            pending.answer.set_result(message if message.choices else None)
+            pending.answer.set_result(message)
 
 
 async def open_connection(
@@ -245,19 +259,20 @@ async def open_connection(
     return connection
 
 
-def _patience_s(request: InfillRequest) -> float:
+def _patience_s(request: InfillRequest | EditRequest) -> float:
     if request.budget_ms is not None:
         return request.budget_ms / 1000 + _BEYOND_BUDGET_S
-    return max(_WITHOUT_BUDGET_S, _PER_TOKEN_S * request.max_tokens * request.n)
+    answers = request.n if isinstance(request, InfillRequest) else 1
+    return max(_WITHOUT_BUDGET_S, _PER_TOKEN_S * request.max_tokens * answers)
 
 
-def _encoded(request: InfillRequest) -> bytes:
+def _encoded(request: InfillRequest | EditRequest) -> bytes:
     """Encode a request. Half a surrogate pair, which no utf-8 can carry, travels as U+FFFD."""
     try:
         return encode(request)
     except UnicodeEncodeError:
         scrubbed = _scrubbed(msgspec.to_builtins(request))
-        return encode(msgspec.convert(scrubbed, InfillRequest))
+        return encode(msgspec.convert(scrubbed, type(request)))
 
 
 def _scrubbed(value: object) -> object:

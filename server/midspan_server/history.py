@@ -121,6 +121,7 @@ class EditHistory:
         self._limit = limit
         self._changes: list[_Change] = []
         self._saves: deque[SavePoint] = deque(maxlen=limit)
+        self._took_back = False
 
     def record(self, before: DocumentSnapshot, after: DocumentSnapshot, at: float) -> None:
         """Note that `before` became `after` at time `at`.
@@ -144,6 +145,7 @@ class EditHistory:
             del self._changes[last]
         self._changes = [_moved(known, change) for known in self._changes]
         newest = change if joined is None else joined
+        self._took_back = newest.old == newest.new
         if newest.old != newest.new and newest.size <= _MAX_CHARS:
             self._changes.append(newest)
         del self._changes[: -self._limit]
@@ -153,6 +155,11 @@ class EditHistory:
         chosen = self._changes[-limit:] if limit > 0 else []
         return tuple(change.published() for change in chosen)
 
+    @property
+    def took_back(self) -> bool:
+        """Whether the last change undid the one before it, as far as that is remembered."""
+        return self._took_back
+
     def saved(self, uri: str, at: float) -> None:
         """Note a save at time `at`: what is typed from here on is another edit."""
         self._saves.append(SavePoint(uri=uri, at=at))
@@ -160,6 +167,12 @@ class EditHistory:
     def saves(self) -> tuple[SavePoint, ...]:
         """The newest saves, newest last."""
         return tuple(self._saves)
+
+    def copy(self) -> EditHistory:
+        """One that goes its own way from here on."""
+        other = EditHistory(self._limit)
+        other._changes, other._saves = [*self._changes], self._saves.copy()
+        return other
 
     def forget(self, uri: str) -> None:
         """Drop the edits of a document, for example one that must not be read any more."""

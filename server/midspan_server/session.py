@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import time
@@ -17,6 +18,7 @@ from midspan_engine.protocol import (
     socket_path,
     state_directory,
 )
+from midspan_server.backends.remote_first import new_backend
 from midspan_server.configuration import merged
 from midspan_server.counters import Counters, Offer
 from midspan_server.decode_statistics import DecodeStatistics
@@ -24,24 +26,31 @@ from midspan_server.documents import Documents
 from midspan_server.engine_client import EngineClient
 from midspan_server.engine_launcher import EngineLauncher
 from midspan_server.ignore import IgnoreRules
-from midspan_server.next_edit.proposals import NextEdits
+from midspan_server.next_edit.delivery import Delivery
+from midspan_server.next_edit.flow import Ask, Flow
+from midspan_server.next_edit.seeking import Scene
 from midspan_server.reading import ReadingRules
 from midspan_server.settings import Settings, decode_settings
 from midspan_server.status import StatusReporter
 from midspan_server.suggester import Suggested, Suggester
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from midspan_server.backends.remote_first import Backend
     from midspan_server.history import EditHistory
     from midspan_server.language_server import MidspanServer
     from midspan_server.next_edit.proposals import Offered
     from midspan_server.scheduling import Want
     from midspan_server.snapshot import DocumentSnapshot
+    from midspan_server.status import Status
     from midspan_server.suggestion_cache import Suggestion
 
 _log = logging.getLogger(__name__)
 
 # As many as keep their syntax trees; parsing others anew would take the time of an answer.
 _MOST_SEARCHED = 8
+_AFTER_ANSWER_S = 0.02
 
 
 class Session:
@@ -53,7 +62,6 @@ class Session:
         self.settings = Settings()
         self.counters = Counters(state_directory())
         self.statistics = DecodeStatistics()
-        self.next_edits = NextEdits()
         self.status = StatusReporter(server)
         self._reading = ReadingRules(IgnoreRules(()))
         self._said: set[str] = set()
@@ -62,13 +70,17 @@ class Session:
         encoding = types.PositionEncodingKind(workspace.position_encoding or "utf-16").value
         folders = list(params.workspace_folders or [])
         self.documents = Documents(workspace.root_uri, folders, encoding, self._changed)
-        self._engine = self._new_engine()
+        # Who completes, and who does all else; mostly the same.
+        self._backend, self._engine = self._new_engines()
+        self._is_warm = False
         self._suggester = Suggester(
-            engine=lambda: self._engine,
+            engine=lambda: self._backend,
             open_documents=self.documents.by_recency,
             reading=self._reading,
             settings=self.settings,
         )
+        self.next_edits = Flow(self._scene, lambda: self._engine)
+        self.delivery = Delivery(server, self)
 
     @property
     def has_inline_completion(self) -> bool:
@@ -92,10 +104,14 @@ class Session:
         before, self.settings = self.settings, decoded.settings
         self._reading.use(IgnoreRules(self.documents.roots(), self.settings.exclude))
         self._suggester.use(self.settings)
+        self.next_edits.stop()
         self.status.notify_client(wanted=self._wants_status())
-        if before.engine != self.settings.engine:
-            old, self._engine = self._engine, self._new_engine()
+        if (before.engine, before.backend) != (self.settings.engine, self.settings.backend):
+            old = self._backend
+            self._backend, self._engine = self._new_engines()
             self._server.in_background(old.close())
+            if self._is_warm and before.backend != self.settings.backend:
+                self._server.in_background(self.warm_up())
 
     def folders_changed(self) -> None:
         """Look for ignore files in the folders that are open now."""
@@ -103,10 +119,11 @@ class Session:
 
     async def warm_up(self) -> None:
         """Connect before the first keystroke, so that the model loads while the user reads."""
+        self._is_warm = True
         if not self.settings.enabled:
             return
         try:
-            await self._engine.connect()
+            await self._backend.connect()
         except EngineUnavailable as error:
             _log.warning("%s", error)
 
@@ -114,9 +131,10 @@ class Session:
         """Return what to offer for `want`; engine errors end here, as status and messages."""
         asked_at = time.monotonic()
         if want.invoked:
-            self._engine.try_again()
+            self._backend.try_again()
         try:
-            suggested = await self._suggester.suggest(want)
+            with self.next_edits.giving_way():
+                suggested = await self._suggester.suggest(want)
         except MidspanError as error:
             self._explain(error, invoked=want.invoked)
             return ()
@@ -134,14 +152,31 @@ class Session:
         """What the user changed lately."""
         return self._suggester.history
 
-    def propose(self, snapshot: DocumentSnapshot, offset: int) -> tuple[Offered, ...]:
-        """Return the edits that follow from what was done last; `offset` is the cursor's."""
-        may_read = self._suggester.may_read
-        if not self.settings.next_edit.enabled or not may_read(snapshot):
+    async def next_edit(self, ask: Ask) -> tuple[Offered, ...]:
+        """Return the edits that follow from what was done last; () too if the text changed."""
+        settings = self.settings.next_edit
+        if not settings.enabled or not self._suggester.may_read(ask.snapshot):
             return ()
+        try:
+            offered = await self.next_edits.find(ask, settings)
+        except MidspanError as error:
+            self._explain(error, invoked=ask.by_hand)
+            return ()
+        if self.documents.snapshot(ask.snapshot.uri) is not ask.snapshot:
+            return ()
+        # Not before the answer is on its way.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_AFTER_ANSWER_S, self.next_edits.look_ahead, offered, settings)
+        return offered
+
+    def _scene(self) -> Scene:
+        may_read = self._suggester.may_read
         readable = (one for one, _ in self.documents.by_recency() if may_read(one))
-        nearest = list(itertools.islice(readable, _MOST_SEARCHED))
-        return self.next_edits.propose(self.history, nearest, snapshot.uri, offset)
+        return Scene(
+            history=self.history,
+            documents=tuple(itertools.islice(readable, _MOST_SEARCHED)),
+            roots=self.documents.roots(),
+        )
 
     def opened(self, uri: str) -> None:
         """Prepare a document that was opened."""
@@ -152,6 +187,8 @@ class Session:
     def closed(self, uri: str) -> None:
         """Drop what belongs to a closed document."""
         self._suggester.closed(uri)
+        self.next_edits.closed(uri)
+        self.delivery.closed(uri)
 
     def say(self, kind: types.MessageType, message: str) -> None:
         """Show a message to the user, each one once."""
@@ -161,7 +198,8 @@ class Session:
 
     async def end(self) -> None:
         """Hang up; the engine goes on for others."""
-        await self._engine.close()
+        self.next_edits.stop()
+        await self._backend.close()
 
     def _wants_status(self) -> bool:
         experimental = self.capabilities.experimental
@@ -170,8 +208,15 @@ class Session:
 
     def _changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
         self._suggester.changed(before, after)
+        self.next_edits.changed(before, after)
+        self.delivery.changed(before, after)
 
-    def _new_engine(self) -> EngineClient:
+    def _new_engines(self) -> tuple[Backend, EngineClient]:
+        return new_backend(
+            self.settings.backend, self._new_engine, self.status.engine_is, self._warn
+        )
+
+    def _new_engine(self, on_status: Callable[[Status], None]) -> EngineClient:
         chosen = self.settings.engine
         socket = Path(chosen.socket).expanduser() if chosen.socket else socket_path()
         launcher = None
@@ -182,9 +227,12 @@ class Session:
         return EngineClient(
             socket,
             launcher=launcher,
-            on_status=self.status.engine_is,
+            on_status=on_status,
             start_timeout_s=chosen.start_timeout_s,
         )
+
+    def _warn(self, message: str) -> None:
+        self.say(types.MessageType.Warning, f"Midspan: {message}")
 
     def _explain(self, error: MidspanError, *, invoked: bool) -> None:
         """Translate the engine's refusals, here and nowhere else."""
@@ -195,7 +243,7 @@ class Session:
         else:
             _log.info("no engine: %s", error)
         if invoked:
-            self.say(types.MessageType.Warning, f"Midspan: {error}")
+            self._warn(str(error))
 
     def _count(self, suggested: Suggested, want: Want, latency_ms: float) -> None:
         for suggestion in suggested.suggestions:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from midspan_engine.protocol import Effort  # noqa: TC001  msgspec reads it at run time
+from midspan_server.backends.settings import BackendSettings, problem_of
+from midspan_server.next_edit.acceptance import Show  # noqa: TC001  likewise
 from midspan_server.patterns import is_pattern
 
 # Fitted: of what is shown then 0.69 is right, and 0.85 of what is right is shown (457 tasks).
@@ -65,11 +67,23 @@ class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     Attributes:
         enabled: Off when the client starts means that the capability is not advertised.
-        on_save: Whether the editor asks when a file is saved; editors read this, not the server.
+        on_save: Whether next edits are looked for when a file is saved; editors that draw them
+            read this themselves.
+        idle_ms: Pause in typing after which they are looked for; None for never.
+        model: Whether the model is asked where no rename or repeated change goes on.
+        show: How likely an edit must be taken to be shown: `eager` shows doubtful ones, `quiet`
+            hardly any that is not wanted.
+        budget_ms: For all the regions that the model is asked about after a save or an accept.
+        hints: Whether editors that draw no next edits get them as diagnostics with quick fixes.
     """
 
     enabled: bool = True
     on_save: bool = True
+    idle_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] | None = None
+    model: bool = True
+    show: Show = "balanced"
+    budget_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 2500
+    hints: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -112,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     next_edit: NextEditSettings = NextEditSettings()
     context: ContextSettings = ContextSettings()
     engine: EngineSettings = EngineSettings()
+    backend: BackendSettings = BackendSettings()
 
     def enabled_for(self, language: str) -> bool:
         """Return whether documents of `language` get suggestions."""
@@ -148,6 +163,7 @@ def decode_settings(options: object) -> Decoded:
         return Decoded(settings=Settings())
     decoder = _Decoder()
     settings = decoder.globs_checked(decoder.struct(Settings, options, "midspan"))
+    settings = decoder.backend_checked(settings)
     return Decoded(
         settings=settings, problems=tuple(decoder.problems), unknown=tuple(decoder.unknown)
     )
@@ -187,13 +203,24 @@ class _Decoder:
                 self._refuse("midspan.exclude", f"{glob!r} is not a pattern", usable)
         return msgspec.structs.replace(settings, exclude=usable)
 
+    def backend_checked(self, settings: Settings) -> Settings:
+        """Whatever is wrong there, source text goes nowhere that was not meant."""
+        wrong: tuple[str, str] | None = problem_of(settings.backend)
+        if wrong is None and any(one.key.startswith("midspan.backend") for one in self.problems):
+            wrong = "kind", "other keys of the section are wrong"
+        if wrong is None:
+            return settings
+        self._refuse(f"midspan.backend.{wrong[0]}", wrong[1], {"kind": "midspan"})
+        return msgspec.structs.replace(settings, backend=BackendSettings())
+
     def _field(self, kind: Any, value: object, key: str, default: object) -> Any:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self.struct(kind, value, key)
         if get_origin(kind) is dict and isinstance(value, dict):
             entry = get_args(kind)[1]
+            standard = entry is bool or ""
             return {
-                str(name): self._field(entry, one, f"{key}.{name}", default=True)
+                str(name): self._field(entry, one, f"{key}.{name}", standard)
                 for name, one in value.items()
             }
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -31,12 +32,14 @@ class Status:
         message: A sentence for people.
         progress: 0..1 while loading.
         model: Name of the model, "" when unknown.
+        backend: Who completes, "" for the local engine.
     """
 
     state: State
     message: str = ""
     progress: float = 0.0
     model: str = ""
+    backend: str = ""
 
 
 class StatusReporter:
@@ -70,7 +73,7 @@ class StatusReporter:
 
     def off_here(self, reason: str) -> None:
         """Tell that there are no suggestions at this place, and why."""
-        self._tell(Status(state="off", message=reason, model=self._engine.model))
+        self._tell(dataclasses.replace(self._engine, state="off", message=reason, progress=0.0))
 
     def on_here(self) -> None:
         """Tell that suggestions are possible at this place."""
@@ -87,6 +90,7 @@ class StatusReporter:
                 "message": status.message,
                 "progress": status.progress,
                 "model": status.model,
+                "backend": status.backend,
             },
         )
 

@@ -14,6 +14,8 @@ from midspan_engine.protocol import (
     PROTOCOL_VERSION,
     Cancel,
     Choice,
+    Edited,
+    EditRequest,
     EngineMessage,
     EngineStatus,
     Failure,
@@ -37,16 +39,21 @@ _PATIENCE_S = 20.0
 
 
 class ScriptedEngine:
-    """Keeps requests until they are answered, or answers by `reply` if that is set."""
+    """Keeps requests until they are answered, or answers by `reply` if that is set.
+
+    Regions stay as they are unless `rewrite` says otherwise; where it says None they are kept too.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.requests: list[InfillRequest] = []
+        self.edits: list[EditRequest] = []
         self.cancelled: list[int] = []
         self.connections = 0
         self.status = EngineStatus(state="ready", model="scripted")
         self.protocol = PROTOCOL_VERSION
         self.reply: Callable[[InfillRequest], str | None] | None = None
+        self.rewrite: Callable[[EditRequest], str | None] = lambda request: request.region
         self.confidence = 0.9
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
@@ -71,6 +78,11 @@ class ScriptedEngine:
         await self._until(lambda: len(self.requests) > number)
         return self.requests[number]
 
+    async def edit_request(self, number: int = 0) -> EditRequest:
+        """Return edit request `number` (counted from 0) once it has come."""
+        await self._until(lambda: len(self.edits) > number)
+        return self.edits[number]
+
     async def cancellation(self, number: int = 0) -> int:
         """Return the id of cancellation `number` once it has come."""
         await self._until(lambda: len(self.cancelled) > number)
@@ -89,6 +101,20 @@ class ScriptedEngine:
                     Choice(text=text, finish="line", confidence=sure, mean_logprob=-0.1)
                     for text in texts
                 ),
+            )
+        )
+
+    def answer_edit(self, request: EditRequest, text: str, *, logprob: float = -0.05) -> None:
+        changes = text != request.region
+        self.send(
+            Edited(
+                id=request.id,
+                document_version=request.document_version,
+                finish="edit" if changes else "no_edit",
+                text=text if changes else "",
+                edit_probability=self.confidence if changes else 1 - self.confidence,
+                mean_logprob=logprob if changes else 0.0,
+                lowest_logprob=logprob if changes else 0.0,
             )
         )
 
@@ -129,11 +155,21 @@ class ScriptedEngine:
                 writer.write(encode(self.status))
             case Cancel(id=number):
                 self.cancelled.append(number)
-                writer.write(encode(Infill(id=number, document_version=0)))
+                edits = {request.id for request in self.edits}
+                ended = (
+                    Edited(id=number, document_version=0, finish="cancelled")
+                    if number in edits
+                    else Infill(id=number, document_version=0)
+                )
+                writer.write(encode(ended))
             case InfillRequest():
                 self.requests.append(message)
                 if self.reply is not None and (text := self.reply(message)) is not None:
                     self.answer(message, *[text] * message.n)
+            case EditRequest():
+                self.edits.append(message)
+                if (text := self.rewrite(message)) is not None:
+                    self.answer_edit(message, text)
         async with self._news:
             self._news.notify_all()
 

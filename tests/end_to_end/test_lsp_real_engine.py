@@ -34,6 +34,16 @@ def area_of_square(side):
     return side * side
 '''
 
+CLASS = """\
+class Box:
+    def __init__(self, width, height):
+        self.width = width
+        self.height = height
+
+    def area(self):
+        return self.width * self.height
+"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _weights() -> None:
@@ -70,3 +80,26 @@ async def test_real_code_is_completed_and_typing_on_needs_no_engine(
     rest = await editor.texts(URI, 2, 16)
     assert rest == [text.removeprefix("idth")] or text == "idth"
     assert 1 <= len(await editor.texts(URI, 2, 16, invoked=True)) <= 3
+
+
+async def test_what_the_model_says_of_a_next_edit_can_be_made(
+    start_editor: StartEditor, state: Path
+) -> None:
+    next_edit = {"show": "eager", "budgetMs": 20_000}
+    editor = await start_editor(options={"nextEdit": next_edit, "engine": {"autostart": True}})
+    editor.open(URI, CLASS)
+    editor.replace(URI, (1, 36), (1, 36), ", depth")
+    await editor.until_state("ready", patience_s=180)
+    params = {
+        "textDocument": {"uri": URI, "version": editor.versions[URI]},
+        "position": {"line": 1, "character": 43},
+        "reason": "manual",
+    }
+    asked = editor.protocol.send_request_async("midspan/nextEdit", params)
+    answer = await asyncio.wait_for(asked, 120)
+    # Refusals and a lost connection are told there; a model may have nothing to say.
+    assert (state / "lsp.log").read_text() == ""
+    assert editor.messages == []
+    for edit in answer.edits:
+        assert edit.textDocument.version == editor.versions[URI]
+        assert edit.range.end.line <= CLASS.count("\n")

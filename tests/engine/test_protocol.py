@@ -13,12 +13,15 @@ from midspan_engine.protocol import (
     Cancel,
     Choice,
     DecodeStats,
+    Edited,
+    EditRequest,
     EngineStatus,
     Failure,
     Hello,
     Infill,
     InfillRequest,
     Partial,
+    PastEdit,
     ProtocolMismatch,
     RequestRejected,
     Snippet,
@@ -29,6 +32,7 @@ from midspan_engine.protocol import (
 FROM_CLIENT = (
     Hello(client="t", token="x"),  # noqa: S106  no secret
     InfillRequest(id=1, session="s", prefix="a", snippets=(Snippet(path="p", text="t"),)),
+    EditRequest(id=2, session="e", region="a\n", history=(PastEdit(path="p", diff="+a\n"),)),
     Cancel(id=3),
     StatusQuery(),
 )
@@ -41,6 +45,8 @@ FROM_ENGINE = (
         choices=(Choice(text="x", finish="eos", confidence=0.5, mean_logprob=-1.0),),
         stats=DecodeStats(passes=3),
     ),
+    Edited(id=2, document_version=1, finish="edit", text="b\n", edit_probability=0.5),
+    Edited(id=2, document_version=1, finish="cancelled"),
     Failure(id=1, code="queue_full", message="later"),
     EngineStatus(state="ready", progress=1.0),
 )

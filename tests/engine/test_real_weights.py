@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ import torch
 from midspan_engine import weights
 from midspan_engine.adapters import Adapters
 from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.decoding.rewrite import RewriteConfig
 from midspan_engine.engine import Engine
-from midspan_engine.protocol import InfillRequest
+from midspan_engine.protocol import EditRequest, InfillRequest, PastEdit
 from midspan_engine.runtime import create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.rows import RowGroup
@@ -115,6 +117,51 @@ def test_verified_equals_greedy_on_the_int8_graph(int8: Runtime, tokenizer: Toke
         engine.sessions.forget("")
         fewer += expected.stats.passes - answer.stats.passes
     assert fewer > 0, "speculation saved no pass over twelve requests"
+
+
+def renames(count: int) -> list[EditRequest]:
+    """Functions of the standard library in which a parameter was just renamed in the head."""
+    sources = [
+        inspect.getsource(value)
+        for module in (textwrap, json.encoder, json.decoder, inspect)
+        for _, value in sorted(vars(module).items())
+        if inspect.isfunction(value)
+    ]
+    requests = []
+    for source in sources:
+        head, _, region = source.partition("\n")
+        found = re.search(r"\((\w{4,})[,)]", head)
+        if found and 100 < len(region) < 500 and found[1] in region:
+            new = head.replace(found[1], f"the_{found[1]}")
+            history = (PastEdit(path="a.py", diff=f"-{head}\n+{new}\n"),)
+            before = f"{new}\n"
+            requests.append(
+                EditRequest(
+                    id=1, session="e", path="a.py", history=history, before=before, region=region
+                )
+            )
+    return requests[:count]
+
+
+def test_rewriting_equals_plain_decoding_on_the_int8_graph_in_a_fraction_of_the_passes(
+    int8: Runtime, tokenizer: Tokenizer
+) -> None:
+    greedy_engine = Engine(int8, tokenizer, rewriting=RewriteConfig(rows=1))
+    engine = Engine(int8, tokenizer)
+    passes = {"greedy": 0, "drafted": 0}
+    requests = renames(5)
+    assert len(requests) == 5
+    for request in requests:
+        expected = greedy_engine.edit(request)
+        greedy_engine.sessions.forget("")
+        answer = engine.edit(request)
+        engine.sessions.forget("")
+        assert (answer.finish, answer.text) == (expected.finish, expected.text)
+        assert answer.edit_probability == pytest.approx(expected.edit_probability, abs=1e-4)
+        assert answer.mean_logprob == pytest.approx(expected.mean_logprob, abs=1e-3)
+        passes["greedy"] += expected.stats.passes
+        passes["drafted"] += answer.stats.passes
+    assert passes["drafted"] < passes["greedy"] or passes["greedy"] == len(requests)
 
 
 def test_a_keystroke_later_the_answer_is_nearly_always_the_fresh_one(

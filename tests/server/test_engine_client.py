@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from midspan_engine.protocol import (
+    Edited,
+    EditRequest,
     EngineStatus,
     EngineUnavailable,
     Failure,
@@ -70,6 +72,47 @@ async def test_answers_find_their_requests_in_any_order(pair: Fixture) -> None:
     answers = [await first, await second]
     assert [answer.choices[0].text for answer in answers if answer] == ["one", "two"]
     assert pair.engine.connections == 1
+
+
+def _edit(number: int = 1, region: str = "x = 1\n") -> EditRequest:
+    return EditRequest(id=number, session="e", region=region)
+
+
+async def test_edits_and_completions_share_a_connection(pair: Fixture) -> None:
+    pair.engine.rewrite = lambda request: request.region.replace("1", "2")
+    pair.engine.reply = lambda _: "one"
+    edited, filled = await asyncio.gather(
+        pair.client.edit(_edit(1)), pair.client.infill(_request(2))
+    )
+    assert edited is not None
+    assert (edited.finish, edited.text) == ("edit", "x = 2\n")
+    assert filled is not None
+    assert pair.engine.connections == 1
+
+
+async def test_that_nothing_is_to_change_is_an_answer(pair: Fixture) -> None:
+    edited = await pair.client.edit(_edit())
+    assert edited is not None
+    assert (edited.finish, edited.text) == ("no_edit", "")
+
+
+async def test_an_edit_that_another_one_overtook_is_none(pair: Fixture) -> None:
+    pair.engine.rewrite = lambda _: None
+    asked = asyncio.ensure_future(pair.client.edit(_edit()))
+    request = await pair.engine.edit_request()
+    pair.engine.send(Edited(id=request.id, document_version=0, finish="cancelled"))
+    assert await asked is None
+
+
+async def test_cancelling_an_edit_is_forwarded(pair: Fixture) -> None:
+    pair.engine.rewrite = lambda _: None
+    asked = asyncio.ensure_future(pair.client.edit(_edit(7, region="a\ud83db")))
+    request = await pair.engine.edit_request()
+    asked.cancel()
+    assert await pair.engine.cancellation() == 7
+    assert request.region == "a\N{REPLACEMENT CHARACTER}b"
+    with pytest.raises(asyncio.CancelledError):
+        await asked
 
 
 async def test_partial_text_is_passed_on(pair: Fixture) -> None:

@@ -129,3 +129,23 @@ def test_a_burst_tells_how_to_come_from_the_first_text_to_the_last(texts: list[s
     after = edit.after.split("\n") if edit.after else [""]
     shown = lines[edit.line : edit.line + len(after)]
     assert shown == after or edit.after == ""
+
+
+def test_taking_back_is_remembered_until_the_next_change() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "ab"])
+    assert not history.took_back
+    _replay(history, ["ab", "a"], start=1.0)
+    assert history.took_back
+    _replay(history, ["a", "c"], start=2.0)
+    assert not history.took_back
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "b"])
+    history.saved("file:///a.py", 1.0)
+    other = history.copy()
+    _replay(other, ["b", "c"], start=2.0)
+    assert (_seen(history), history.saves()) == ([("a", "b", 0)], other.saves())
+    assert _seen(other) == [("a", "b", 0), ("b", "c", 0)]

@@ -17,12 +17,27 @@ def variance(values: list[float]) -> float:
 
 `;
 
+const NOTEBOOK = {
+  cells: [CODE, '# here'].map((source, index) => ({
+    cell_type: 'code',
+    id: `cell-${index}`,
+    metadata: {},
+    source,
+    outputs: [],
+    execution_count: null,
+  })),
+  metadata: { language_info: { name: 'python' } },
+  nbformat: 4,
+  nbformat_minor: 5,
+};
+
 let code: VsCode;
 
 before(async () => {
   const names = ['see', 'word', 'dismiss', 'off', 'engine', 'server'];
+  const files = Object.fromEntries(names.map((name) => [`${name}.py`, CODE]));
   code = await VsCode.start({
-    files: Object.fromEntries(names.map((name) => [`${name}.py`, CODE])),
+    files: { ...files, 'cells.ipynb': JSON.stringify(NOTEBOOK) },
     // Whatever the model says is shown: these tests are about the editor.
     settings: {
       'midspan.server.path': MIDSPAN,
@@ -128,16 +143,37 @@ test('a killed engine is started again and costs one suggestion', async () => {
 
 test('a killed server is started again and the user is told once', async () => {
   await typed('server.py');
-  const killed = code.processes('midspan lsp');
-  assert.equal(killed.length, 1);
-  for (const pid of killed) process.kill(pid, 'SIGKILL');
-  await code.page.getByText('Midspan has stopped unexpectedly').first().waitFor();
-  await code.screenshot('server killed');
-  await code.statusIs(/ready/i);
+  let killed: number[] = [];
+  for (const screenshot of ['server killed', 'server killed again']) {
+    const running = () => code.processes('midspan lsp').filter((pid) => !killed.includes(pid));
+    await until(() => running().length === 1, 'there is no new server');
+    killed = running();
+    for (const pid of killed) process.kill(pid, 'SIGKILL');
+    await code.page.getByText('Midspan has stopped unexpectedly').first().waitFor();
+    await code.screenshot(screenshot);
+    await code.statusIs(/ready/i);
+  }
   await code.page.locator('.monaco-editor .view-line').last().click();
   await code.page.keyboard.press('Control+End');
   await code.type('i');
   await code.ghostShown();
   const told = code.page.locator('.notification-list-item', { hasText: 'stopped unexpectedly' });
   assert.equal(await told.count(), 1);
+});
+
+// The last one: hidden cells stay in the page.
+test('in a cell of a notebook there is ghost text too', async () => {
+  await code.openEditor('cells.ipynb', '.notebookOverlay .cell');
+  await code.page.locator('.notebookOverlay .view-line', { hasText: '# here' }).click();
+  await code.page.keyboard.press('Control+End');
+  await code.page.keyboard.press('Enter');
+  await code.type('def deviation(values: list[float]) -> float:\n');
+  await code.type('return var');
+  const ghost = await code.ghostShown();
+  await code.screenshot('notebook');
+  await code.page.keyboard.press('Tab');
+  await code.ghostGone();
+  const saved = JSON.parse(await code.saved('cells.ipynb')) as typeof NOTEBOOK;
+  const written = [saved.cells[1]?.source ?? ''].flat().join('');
+  assert.ok(written.includes(`return var${ghost.split('\n')[0]}`), written);
 });

@@ -10,8 +10,12 @@ export interface ScriptedEdit {
 }
 
 export interface Script {
+  /** What inline completions say; absent: the line that they were made for. */
+  readonly insert?: string;
   /** Answers inline completions after a random time up to this one; absent: with none. */
   readonly slowestMs?: number;
+  /** The same after exactly this time. */
+  readonly exactMs?: number;
   readonly edits?: Partial<Record<Reason, ScriptedEdit>>;
   /** How long a next edit is held back. */
   readonly slowEditMs?: number;

@@ -1,10 +1,10 @@
 // The extension with a server that says what a test wants: next edits, and slow suggestions.
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { scriptedProgram } from './programs.ts';
 import type { Script } from './script.ts';
 import { until, VsCode } from './vscode.ts';
 
@@ -20,28 +20,30 @@ def shown(prices):
     return text + str(total(prices))
 `;
 
-const NAMES = ['jump', 'lines', 'inline', 'typing', 'stale', 'tab', 'save', 'versions'];
+const NAMES = [
+  'jump',
+  'lines',
+  'inline',
+  'typing',
+  'stale',
+  'tab',
+  'save',
+  'rows',
+  'late',
+  'versions',
+];
 
 let code: VsCode;
-let folder: string;
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'midspan-scripted-'));
-  const program = path.join(folder, 'midspan');
-  const server = path.join(import.meta.dirname, 'scriptedServer.ts');
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${server}' "$@"\n`);
-  chmodSync(program, 0o755);
   code = await VsCode.start({
     files: Object.fromEntries(NAMES.map((name) => [`${name}.py`, CODE])),
-    settings: { 'midspan.server.path': program },
+    settings: { 'midspan.server.path': scriptedProgram() },
   });
   await code.statusIs(/ready/i);
 });
 
-after(async () => {
-  await code?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => code?.stop());
 
 beforeEach(() => {
   rmSync(state('events.jsonl'), { force: true });
@@ -235,6 +237,38 @@ test('saving by hand asks for next edits', async () => {
   await code.saved('save.py');
   await isDrawn('next edit in line 5');
   await told('request:save');
+});
+
+test('what comes after VS Code has given up is shown all the same', async () => {
+  scripted({ insert: 'late', exactMs: 1300 });
+  await code.openFile('late.py');
+  await code.goTo(10, 5);
+  for (const typed of ['a', 'b', 'c']) {
+    await code.type(typed);
+    await until(async () => (await code.ghost()).includes('late'), 'it is lost', 5000);
+    await code.page.keyboard.press('Escape');
+    await code.ghostGone();
+  }
+});
+
+test('a line is taken and the rest stays', async () => {
+  const lines = ['sum(prices)', '    if text:', '        return text'];
+  scripted({ insert: lines.join('\n'), exactMs: 0 });
+  await code.openFile('rows.py');
+  await code.goTo(9, 21);
+  await code.page.keyboard.press('Enter');
+  await code.type('x = ');
+  await until(async () => (await code.ghost()).includes('return text'), 'the lines do not come');
+  await code.page.keyboard.press('Alt+End');
+  await until(async () => !(await code.ghost()).includes('sum'), 'nothing is taken');
+  await code.screenshot('accepted a line');
+  assert.match(await code.ghost(), /if text:\s+return text/);
+  await told('midspan.acceptPartial');
+  // The line break belongs to what is taken.
+  assert.equal(
+    await code.saved('rows.py'),
+    CODE.replace('"total: "\n', '"total: "\n    x = sum(prices)\n\n'),
+  );
 });
 
 /** In the page: after each frame, compare ghost texts with the line that they were made for. */

@@ -11,6 +11,7 @@ import {
   DidChangeTextDocumentNotification,
   DidCloseTextDocumentNotification,
   DidOpenTextDocumentNotification,
+  ExecuteCommandRequest,
   ExitNotification,
   type InitializeResult,
   InlineCompletionRequest,
@@ -62,6 +63,7 @@ connection.onRequest(
     capabilities: {
       textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
       inlineCompletionProvider: true,
+      executeCommandProvider: { commands: ['midspan.accept', 'midspan.acceptPartial'] },
       experimental: { midspan: { nextEdit: true } },
     },
   }),
@@ -83,14 +85,20 @@ connection.onNotification(DidCloseTextDocumentNotification.type, ({ textDocument
 });
 
 connection.onRequest(InlineCompletionRequest.type, async ({ textDocument, position }) => {
-  const { slowestMs } = script();
+  const { slowestMs, exactMs, insert } = script();
   const document = documents.get(textDocument.uri);
-  if (slowestMs === undefined || document === undefined) return { items: [] };
+  const waitMs = exactMs ?? (slowestMs === undefined ? undefined : Math.random() * slowestMs);
+  if (waitMs === undefined || document === undefined) return { items: [] };
   // The suggestion holds the line that it was made for; even if cancelled it is sent.
   const start = { line: position.line, character: 0 };
-  const made = `«${document.getText({ start, end: position })}»`;
-  await sleep(Math.random() * slowestMs);
-  return { items: [{ insertText: made, range: { start: position, end: position } }] };
+  const made = insert ?? `«${document.getText({ start, end: position })}»`;
+  answered += 1;
+  const command = { title: '', command: 'midspan.accept', arguments: [`item-${answered}`] };
+  await sleep(waitMs);
+  return { items: [{ insertText: made, range: { start: position, end: position }, command }] };
+});
+connection.onRequest(ExecuteCommandRequest.type, ({ command, arguments: given = [] }) => {
+  note({ kind: command, given });
 });
 
 connection.onRequest('midspan/nextEdit', async (params: NextEditParams) => {

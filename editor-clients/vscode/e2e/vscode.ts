@@ -48,6 +48,10 @@ export interface Setup {
   /** Files of the workspace by name. */
   readonly files: Readonly<Record<string, string>>;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Other extensions: files by name, in folders named `publisher.name-version`. */
+  readonly extensions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Whether `midspan` is to be found neither on the PATH nor in the home of who runs the tests. */
+  readonly isAlone?: boolean;
 }
 
 /** One code-server with one workspace, open in one page. */
@@ -73,13 +77,18 @@ export class VsCode {
     for (const [name, text] of Object.entries(setup.files)) {
       writeFileSync(path.join(workspace, name), text);
     }
+    for (const [folder, files] of Object.entries(setup.extensions ?? {})) {
+      const place = path.join(root, 'extensions', folder);
+      mkdirSync(place);
+      for (const [name, text] of Object.entries(files)) writeFileSync(path.join(place, name), text);
+    }
     const settings = JSON.stringify({ ...SETTINGS, ...setup.settings });
     // Settings that name programs are the machine's, not the user's.
     for (const whose of ['User', 'Machine']) {
       writeFileSync(path.join(root, 'user', whose, 'settings.json'), settings);
     }
     const port = await freePort();
-    const server = codeServer(root, port);
+    const server = codeServer(root, port, setup.isAlone ?? false);
     const browser = await chromium.launch({
       executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-gpu'],
@@ -113,12 +122,17 @@ export class VsCode {
   }
 
   async openFile(name: string): Promise<void> {
+    await this.openEditor(name, '.monaco-editor.focused .view-line');
+  }
+
+  /** Open a file and wait for what the editor shows of it. */
+  async openEditor(name: string, shows: string): Promise<void> {
     await this.page.keyboard.press('Control+P');
     await this.quickInput(name);
     await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).waitFor();
     await this.page.keyboard.press('Enter');
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
-    await this.page.locator('.monaco-editor.focused .view-line').first().waitFor();
+    await this.page.locator(shows).first().waitFor();
   }
 
   /** Run a command by its title. */
@@ -158,7 +172,9 @@ export class VsCode {
         [...document.querySelectorAll('.ghost-text-decoration')]
           .map((one) => one.textContent)
           .join(''),
-        ...[...document.querySelectorAll('.ghost-text .view-line')].map((one) => one.textContent),
+        ...[...document.querySelectorAll('.suggest-preview-text .view-line')].map(
+          (one) => one.textContent,
+        ),
       ]
         .join('\n')
         .replaceAll('\u00a0', ' '),
@@ -229,13 +245,14 @@ export async function until(
   }
 }
 
-function codeServer(root: string, port: number): ChildProcess {
+function codeServer(root: string, port: number, isAlone: boolean): ChildProcess {
   const folders = [
     `--user-data-dir=${path.join(root, 'user')}`,
     `--extensions-dir=${path.join(root, 'extensions')}`,
   ];
   const env = {
     ...process.env,
+    ...(isAlone ? { HOME: root, PATH: `${path.dirname(process.execPath)}:/usr/bin:/bin` } : {}),
     XDG_RUNTIME_DIR: path.join(root, 'run'),
     MIDSPAN_STATE: path.join(root, 'state'),
     // Its own, not the one of a VS Code that these tests may run in.
@@ -245,7 +262,15 @@ function codeServer(root: string, port: number): ChildProcess {
   writeFileSync(path.join(root, 'config.yaml'), 'cert: false\n');
   const install = [CODE_SERVER, config, ...folders, '--install-extension', VSIX];
   execFileSync(process.execPath, install, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  const more = ['--auth=none', '--disable-telemetry', '--disable-update-check', '--log=info'];
+  // Desktop VS Code has no such thing between a key and its extensions.
+  const plain = '--vscode-option=disable-websocket-compression';
+  const more = [
+    plain,
+    '--auth=none',
+    '--disable-telemetry',
+    '--disable-update-check',
+    '--log=info',
+  ];
   const bind = `--bind-addr=127.0.0.1:${port}`;
   const args = [CODE_SERVER, config, bind, ...more, ...folders, '--disable-workspace-trust'];
   return spawn(process.execPath, args, { env, stdio: 'ignore' });

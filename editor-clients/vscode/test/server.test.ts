@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import manifest from '../package.json' with { type: 'json' };
 import { installCommand, quoted } from '../src/server/installCommand.ts';
 import { places } from '../src/server/locate.ts';
 import { serverOptions } from '../src/server/options.ts';
@@ -58,6 +59,24 @@ test('settings go to the server in its own form', () => {
   assert.equal(options['enabled'], true);
   assert.equal(options['statusNotifications'], true);
   assert.equal((options['context'] as Record<string, unknown>)['snippets'], false);
+});
+
+/** Each setting of the manifest with its default, by its name without the section. */
+const DEFAULTS = new Map(
+  Object.entries(manifest.contributes.configuration.properties).map(
+    ([name, { default: value }]) => [name.replace('midspan.', ''), value as unknown] as const,
+  ),
+);
+
+test('every setting of the manifest goes to the server, but for those of the client alone', () => {
+  const asked = new Set<string>();
+  serverOptions((key) => asked.add(key) && undefined, '/bin/midspan');
+  const left = [...DEFAULTS.keys()].filter((key) => !asked.has(key));
+  assert.deepEqual(left, ['server.path']);
+  assert.deepEqual(
+    [...asked].filter((key) => !DEFAULTS.has(key)),
+    [],
+  );
 });
 
 test('a model becomes the command of the engine, unless there is one', () => {

@@ -83,3 +83,15 @@ test('positions behind the end of a line mean its end', () => {
   assert.equal(offsetAt('ab\ncd', { line: 1, character: 9 }), 5);
   assert.equal(offsetAt('ab', { line: 1, character: 0 }), undefined);
 });
+
+test('of a very large document only the last texts are remembered', () => {
+  const long = 'x'.repeat(3_000_000);
+  const versions = new Versions(long, 1);
+  const typed = (count: number) => `${'a'.repeat(count)}${long}`;
+  for (const count of [1, 2, 3]) {
+    versions.changed([{ start: 0, end: 0, text: 'a' }], typed(count), count + 1);
+  }
+  const at = (version: number) =>
+    versions.present({ line: 0, character: 9 }, { line: 0, character: 9 }, 'b', version).kind;
+  assert.deepEqual([1, 2, 3, 4].map(at), ['stale', 'kept', 'kept', 'kept']);
+});

@@ -25,6 +25,15 @@ _STOP_PATIENCE_S = 15.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_engine_arguments(parser)
+    parser.add_argument("--stop", action="store_true", help="end the running engine")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=30.0, help="leave when unused for so long; 0: never"
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what every command that runs an engine takes."""
     parser.add_argument("--model", default="midspan-0.5b", help="name or folder of a model")
     parser.add_argument("--socket", type=Path, default=None, help="where to listen")
     parser.add_argument(
@@ -40,25 +49,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="diffusion adapter for masked rows: a file; auto: the one that ships; none",
     )
-    parser.add_argument("--stop", action="store_true", help="end the running engine")
     parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")
     parser.add_argument("--threads", type=int, default=0, help="0: one for each physical core")
-    parser.add_argument(
-        "--idle-minutes", type=float, default=30.0, help="leave when unused for so long; 0: never"
-    )
     parser.add_argument("--verbose", action="store_true", help="log more, still no source text")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until stopped; the exit code."""
+    log_to_stderr(verbose=args.verbose)
+    if args.stop:
+        return _stop(args.socket or socket_path())
+    try:
+        return serve(config_of(args, idle_s=args.idle_minutes * 60))
+    except (MidspanError, OSError) as error:
+        print(f"midspan engine: {error}", file=sys.stderr)
+        return 1
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Where the log goes: standard output belongs to nobody here."""
     logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.INFO,
+        level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    if args.stop:
-        return _stop(args.socket or socket_path())
-    config = EngineConfig(
+
+
+def config_of(args: argparse.Namespace, *, idle_s: float = 0.0) -> EngineConfig:
+    """What `add_engine_arguments` was told."""
+    return EngineConfig(
         model=args.model,
         socket=args.socket or socket_path(),
         runtime=args.runtime,
@@ -66,13 +85,8 @@ def run(args: argparse.Namespace) -> int:
         adapter=args.adapter,
         cache_bytes=args.cache_mb * _MIB,
         threads=args.threads,
-        idle_s=args.idle_minutes * 60,
+        idle_s=idle_s,
     )
-    try:
-        return serve(config)
-    except (MidspanError, OSError) as error:
-        print(f"midspan engine: {error}", file=sys.stderr)
-        return 1
 
 
 def _stop(path: Path) -> int:

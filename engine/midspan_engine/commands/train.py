@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
-from midspan_engine.adapters import Adapters, shipped
+from midspan_engine.adapters import Adapters
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     edits.add_argument(
         "--exclude", type=Path, action="append", default=[], help="benchmark file to keep out"
     )
-    edit = actions.add_parser("edit", help="train the next-edit adapter, likewise")
+    edit = actions.add_parser("edit", help="teach the infilling adapter next edits too, likewise")
+    edit.add_argument("--spans", type=Path, default=Path("train/data"), help="as `data` made it")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
     for action in (data, adapter, infill, edit, export):
         action.add_argument("--model", help="a model's name or folder (default: midspan-0.5b)")
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--data", type=Path, default=Path("train/data"))
     for action in (edits, edit):
         action.add_argument("--data", type=Path, default=Path("train/edit-data"))
-    export.add_argument("--kind", choices=("mask", "infill", "edit"), default="mask")
+    export.add_argument("--kind", choices=("mask", "infill"), default="mask")
     for action in (adapter, infill, edit, export):
         _add_run_arguments(action)
     edit.set_defaults(run=Path("train/edit-run"), export=Path("train/edit-adapter.safetensors"))
@@ -154,8 +155,10 @@ def _adapter(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     try:
         plan = _plan(args)
-        defaults = {"mask": TrainSettings, "infill": infill_settings, "edit": edit_settings}
-        trainer = training.prepare(plan, read_settings(args.config, defaults[plan.kind]()))
+        defaults = {"edit": edit_settings, "infill": infill_settings}.get(
+            getattr(args, "kind", args.action), TrainSettings
+        )
+        trainer = training.prepare(plan, read_settings(args.config, defaults()))
         if args.action == "export":
             trainer.export()
             print(args.export)
@@ -180,19 +183,18 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         raise MidspanError(
             f"{files.folder} does not say which weights it was made from: give --base-sha256"
         )
-    named = (args.action, getattr(args, "kind", None))
-    kind: AdapterKind = "infill" if "infill" in named else "edit" if "edit" in named else "mask"
+    named = getattr(args, "kind", args.action)
+    kind: AdapterKind = "infill" if named in ("infill", "edit") else "mask"
+    edits = args.data if args.action == "edit" else None
     if kind == "infill":
         merge, initial = None, Adapters.choose(sha256, infill=args.init).infill
-    elif kind == "edit":
-        adapters = Adapters.choose(sha256, infill=args.infill)
-        merge, initial = adapters.infill, _first_edit_adapter(args.init, adapters.merged_sha256)
     else:
         adapters = Adapters.choose(sha256, infill=args.infill, mask=args.init)
         merge, initial = adapters.infill, adapters.mask
     return RunPlan(
         model=files.folder,
-        data=args.data,
+        data=args.spans if edits else args.data,
+        edits=edits,
         folder=args.run,
         export=args.export,
         base=Base(name=files.name, sha256=sha256),
@@ -204,14 +206,6 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         initial=initial,
         rebase=args.rebase,
     )
-
-
-def _first_edit_adapter(word: str, sha256: str) -> Path | None:
-    """The adapter that `--init` names for weights with this sum."""
-    if word != "auto":
-        return None if word == "none" else Path(word)
-    fit = [f for f, info in shipped().items() if (info.kind, info.base_sha256) == ("edit", sha256)]
-    return fit[0] if fit else None
 
 
 def _device(name: str) -> str:

@@ -36,12 +36,14 @@ class Commit:
         guess: What may stand after them.
         cells: Blocks of the next pass, `MASK` or a tentative token each: behind the last committed
             token, behind the first guess, ….
+        beliefs: What the network would fill the first cells with now, for those who watch.
     """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     guess: Guess = NO_GUESS
     cells: tuple[tuple[int, ...], ...] = ()
+    beliefs: Guess = NO_GUESS
 
 
 class Canvas:
@@ -59,6 +61,7 @@ class Canvas:
         self.logprobs: list[float] = []
         self.guess = NO_GUESS
         self.cells: tuple[tuple[int, ...], ...] = ()
+        self.beliefs = NO_GUESS
         self.first = first
 
     @property
@@ -103,3 +106,4 @@ class Canvas:
         self.sequence.length += lead + min(kept, len(step.tokens) - 1)
         self.guess = step.guess
         self.cells = step.cells
+        self.beliefs = step.beliefs

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from midspan_engine.decoding.guess import Guess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_CHANCES = {1: (0.18, 0.45), 2: (0.40, 0.65), 3: (0.53, 0.75)}
+    Chances = Mapping[int, tuple[float, float]]
+
+_CHANCES: Chances = {1: (0.18, 0.45), 2: (0.40, 0.65), 3: (0.53, 0.75)}
 """How often the first guess, and each further one, is right after a match of so many tokens: on 60
 single-line tasks."""
 _OPENING = (0.6, 0.9)
@@ -29,6 +31,7 @@ class LookupDraft:
             itself, which grows.
         before: Tokens before the span, so that its first guess has something to match.
         opening: What the span may be, followed as long as it agrees.
+        chances: Of the first guess and each further one after a match of so many tokens.
     """
 
     def __init__(
@@ -36,9 +39,11 @@ class LookupDraft:
         corpora: Sequence[Sequence[int]],
         before: Sequence[int] = (),
         opening: Sequence[int] = (),
+        chances: Chances = _CHANCES,
     ) -> None:
         self._before = list(before[-_LONGEST:])
         self._opening = tuple(opening)
+        self._chances = chances
         self._corpora = [list(corpus) for corpus in corpora]
         self._index: dict[tuple[int, ...], tuple[int, int]] = {}
         for number in range(len(self._corpora)):
@@ -64,7 +69,7 @@ class LookupDraft:
                 number, after = place
                 found = tuple(self._corpora[number][after : after + most])
                 if found:
-                    return _guess(found, _CHANCES[length])
+                    return _guess(found, self._chances[length])
         return Guess()
 
     def _add(self, number: int, start: int) -> None:

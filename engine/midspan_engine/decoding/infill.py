@@ -1,8 +1,4 @@
-"""One request from prompt to answer, as a generator that yields the rows of its next pass.
-
-Written this way, the requests of several sessions join one pass, and a request that is cancelled is
-closed between two passes, wherever it stands.
-"""
+"""A completion from prompt to answer, pass by pass."""
 
 from __future__ import annotations
 
@@ -14,24 +10,24 @@ from typing import TYPE_CHECKING
 from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.drafts import LookupDraft
 from midspan_engine.decoding.layout import repeats_next_line
-from midspan_engine.decoding.sessions import context_rows, plan_context
+from midspan_engine.decoding.picture import picture
+from midspan_engine.decoding.sessions import claim, encode_context
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
+from midspan_engine.decoding.task import Clock
 from midspan_engine.decoding.unmask import Denoise, Fixed, Threshold, Tolerant, verify
-from midspan_engine.protocol import Choice, DecodeStats, Infill
+from midspan_engine.protocol import Choice, DecodeStats, Infill, Partial
 from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.prompt import Prompt
     from midspan_engine.decoding.sessions import Session, SessionTable
+    from midspan_engine.decoding.task import Passes
     from midspan_engine.decoding.unmask import Policy, Select
     from midspan_engine.protocol import InfillRequest
-    from midspan_engine.runtime.rows import RowScores
     from midspan_engine.tokenizer import Tokenizer
-
-    Passes = Generator[list[RowGroup], list[RowScores], None]
 
 _SUFFIX_PROBE = 8
 _SECOND_TRIES = 4
@@ -70,16 +66,6 @@ class DecodeConfig:
     probe_suffix: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class _Clock:
-    """Where the time of one request went, in seconds of `time.perf_counter`."""
-
-    arrived: float
-    started: float = 0.0
-    encoded: float = 0.0
-    finished: float = 0.0
-
-
 class InfillTask:
     """A request being served.
 
@@ -92,9 +78,11 @@ class InfillTask:
         config: See `DecodeConfig`.
         calibration: Turns scores into the confidence of a choice.
         has_adapter: Whether masked rows can be run.
-        on_partial: Called with the text so far after each pass when the request wants a stream.
+        on_partial: Called after each pass when the request wants a stream.
         arrived: `time.perf_counter()` when the request came in.
     """
+
+    is_urgent = True
 
     def __init__(
         self,
@@ -107,7 +95,7 @@ class InfillTask:
         config: DecodeConfig,
         calibration: Calibration,
         has_adapter: bool,
-        on_partial: Callable[[str], None] | None = None,
+        on_partial: Callable[[Partial], None] | None = None,
         arrived: float | None = None,
     ) -> None:
         self.request = request
@@ -120,7 +108,7 @@ class InfillTask:
         self.has_adapter = has_adapter
         self.on_partial = on_partial
         self.spans: list[SpanDecoder] = []
-        self._clock = _Clock(arrived=time.perf_counter() if arrived is None else arrived)
+        self._clock = Clock.since(arrived)
         self._passes = 0
         self._cached = 0
         self._suffix_logprobs: dict[int, float] = {}
@@ -134,9 +122,18 @@ class InfillTask:
         self._clock.started = time.perf_counter()
         self.session.running += 1
         try:
-            first = yield from self._encode_context()
+            context = yield from encode_context(
+                self.sessions,
+                self.session,
+                self.prompt,
+                chunk=self.config.chunk,
+                room=self.config.rows + self.request.max_tokens,
+            )
+            if context is None:
+                return
+            self._cached = context.cached
             self.spans.append(self._greedy_span())
-            yield from self._denoise(self.spans, first)
+            yield from self._denoise(self.spans, context.last)
             yield from self._alternatives()
             self._put_usable_first()
             if self.config.probe_suffix or self.request.n > 1:
@@ -158,32 +155,9 @@ class InfillTask:
             stats=self._stats(),
         )
 
-    def _encode_context(self) -> Generator[list[RowGroup], list[RowScores], RowGroup | None]:
-        """Encode the context, but for a last chunk that can share the first denoise pass."""
-        session, prompt = self.session, self.prompt
-        # Moving the suffix needs the longer of both places.
-        room = max(prompt.length, len(session.head) + len(session.tail))
-        room += self.config.rows + self.request.max_tokens
-        self.sessions.reserve(session, session.sequence, room)
-        plan = plan_context(self.sessions.pool, session, prompt)
-        self._cached, session.stale = plan.cached, plan.stale
-        last: RowGroup | None = None
-        total = len(prompt.head) + len(prompt.tail)
-        for group in context_rows(session, plan, self.config.chunk):
-            done = group.start + len(group.ids)
-            if done == total:
-                last = group
-                break
-            yield [group]
-            session.head = prompt.head[:done]
-        if plan.lifted is not None:
-            put_at = plan.start + len(plan.ids)
-            self.sessions.pool.put(session.sequence, put_at, plan.lifted)
-        session.sequence.length = total
-        if last is None:
-            # All is encoded: a cancel from here on must not lose the suffix that was moved.
-            session.head, session.tail = prompt.head, prompt.tail
-        return last
+    def cancelled(self) -> Infill:
+        """See `task.Task`."""
+        return Infill(id=self.request.id, document_version=self.request.document_version)
 
     def _greedy_span(self) -> SpanDecoder:
         canvas = Canvas(self.session.sequence, self.prompt.middle_mark)
@@ -231,7 +205,8 @@ class InfillTask:
             for span, score in zip(running, scores, strict=True):
                 span.step(score)
             if self.on_partial and self.request.stream and spans is self.spans:
-                self.on_partial(self.spans[0].text)
+                cells = picture(spans[0]) if self.request.canvas else ()
+                self.on_partial(Partial(id=self.request.id, text=spans[0].text, cells=cells))
 
     def _propose(self, span: SpanDecoder, spans: int) -> None:
         config = self.config
@@ -242,7 +217,7 @@ class InfillTask:
         self.sessions.reserve(self.session, group.sequence, group.start + len(group.ids) + 1)
 
     def _context_done(self) -> None:
-        self.session.head, self.session.tail = self.prompt.head, self.prompt.tail
+        claim(self.session, self.prompt)
         self._clock.encoded = time.perf_counter()
 
     def _alternatives(self) -> Passes:
@@ -334,8 +309,7 @@ class InfillTask:
             session.last_span = tuple(self.spans[0].canvas.tokens)
 
     def _out_of_time(self) -> bool:
-        budget = self.request.budget_ms
-        return budget is not None and (time.perf_counter() - self._clock.arrived) * 1e3 > budget
+        return self._clock.is_over(self.request.budget_ms)
 
     def _choice(self, span: SpanDecoder, suffix_logprob: float) -> Choice:
         confidence = self.calibration.probability(
@@ -353,16 +327,12 @@ class InfillTask:
         )
 
     def _stats(self) -> DecodeStats:
-        clock = self._clock
-        return DecodeStats(
+        counts = DecodeStats(
             passes=self._passes,
             tokens=sum(len(span.canvas.tokens) for span in self.spans),
             drafted=sum(span.drafted for span in self.spans),
             accepted=sum(span.accepted for span in self.spans),
             prompt_tokens=self.prompt.length,
             cached_tokens=self._cached,
-            queue_ms=(clock.started - clock.arrived) * 1e3,
-            context_ms=(clock.encoded - clock.started) * 1e3,
-            decode_ms=(clock.finished - clock.encoded) * 1e3,
-            total_ms=(clock.finished - clock.arrived) * 1e3,
         )
+        return self._clock.timed(counts)

@@ -18,8 +18,11 @@ from midspan_engine.runtime.blocks import BLOCK, CachedSequence, OutOfBlocks
 from midspan_engine.runtime.rows import RowGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from midspan_engine.decoding.prompt import Prompt
     from midspan_engine.runtime.blocks import BlockPool, Lifted
+    from midspan_engine.runtime.rows import RowScores
 
 FRESH_SUFFIX = 16
 """The suffix mark and the 15 tokens after it are always encoded again."""
@@ -95,6 +98,68 @@ def context_rows(session: Session, plan: ContextPlan, chunk: int) -> list[RowGro
         RowGroup.causal(session.sequence, plan.start + at, plan.ids[at : at + chunk])
         for at in range(0, len(plan.ids), chunk)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A context whose keys and values are in the cache.
+
+    Attributes:
+        last: All but these rows, which can share the first pass that looks for tokens; None where
+            nothing is left. `claim` once they have run.
+        cached: Tokens that were there already.
+    """
+
+    last: RowGroup | None
+    cached: int
+
+
+def encode_context(
+    sessions: SessionTable,
+    session: Session,
+    prompt: Prompt,
+    *,
+    chunk: int,
+    room: int,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Generator[list[RowGroup], list[RowScores], Encoded | None]:
+    """Encode what is missing of a prompt, in passes of at most `chunk` rows.
+
+    `room` positions will be needed behind it. None where `is_over` said, between two passes, that
+    it is too late; what was encoded until then is kept.
+
+    Raises:
+        RequestRejected: there is no room for it.
+    """
+    # Moving the suffix needs the longer of both places.
+    needed = max(prompt.length, len(session.head) + len(session.tail)) + room
+    sessions.reserve(session, session.sequence, needed)
+    plan = plan_context(sessions.pool, session, prompt)
+    session.stale = plan.stale
+    last: RowGroup | None = None
+    total = len(prompt.head) + len(prompt.tail)
+    for group in context_rows(session, plan, chunk):
+        done = group.start + len(group.ids)
+        if done == total:
+            last = group
+            break
+        if is_over():
+            return None
+        yield [group]
+        session.head = prompt.head[:done]
+    if plan.lifted is not None:
+        put_at = plan.start + len(plan.ids)
+        sessions.pool.put(session.sequence, put_at, plan.lifted)
+    session.sequence.length = total
+    if last is None:
+        # All is encoded: a cancel from here on must not lose the suffix that was moved.
+        claim(session, prompt)
+    return Encoded(last=last, cached=plan.cached)
+
+
+def claim(session: Session, prompt: Prompt) -> None:
+    """Note that the whole prompt is in the session's cache."""
+    session.head, session.tail = prompt.head, prompt.tail
 
 
 class SessionTable:

@@ -79,6 +79,11 @@ class SpanDecoder:
         self._kept = 0
 
     @property
+    def hidden(self) -> int:
+        """How many bytes of the first tokens stand in the prefix already."""
+        return self._start.hidden
+
+    @property
     def mean_logprob(self) -> float:
         """Mean natural log-probability of the tokens, the end mark included."""
         logprobs = self.canvas.logprobs

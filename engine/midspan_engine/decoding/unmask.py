@@ -190,6 +190,10 @@ class Denoise:
             tokens=tuple(token for token, _ in picked[:run]),
             logprobs=tuple(logprob for _, logprob in picked[:run]),
             cells=(tuple(cells[: self.width]),),
+            beliefs=Guess(
+                tuple(token for token, _ in picked[run:]),
+                tuple(float(np.exp(logprob)) for _, logprob in picked[run:]),
+            ),
         )
 
 

@@ -95,11 +95,11 @@ def serve(config: EngineConfig) -> int:
         SocketUnsafe: the socket's folder cannot be trusted.
         OSError: the socket cannot be made.
     """
-    _prepare_folder(config.socket.parent)
+    prepare_folder(config.socket.parent)
     lock = FileLock(f"{config.socket}.lock")
     try:
         with lock.acquire(timeout=0):
-            with _bind(config.socket) as bound:
+            with bind_socket(config.socket) as bound:
                 asyncio.run(_serve(config, bound))
             config.socket.unlink(missing_ok=True)
     except Timeout:
@@ -107,7 +107,7 @@ def serve(config: EngineConfig) -> int:
     return 0
 
 
-def _bind(path: Path) -> socket.socket:
+def bind_socket(path: Path) -> socket.socket:
     """A Unix socket that only this user can open, from its first moment on."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX)
@@ -130,7 +130,12 @@ async def _serve(config: EngineConfig, bound: socket.socket) -> None:
     await server.run(bound)
 
 
-def _prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a socket, or see that the one that is there can be trusted.
+
+    Raises:
+        SocketUnsafe: it cannot.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.stat()
     if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -16,10 +16,10 @@ import msgspec
 from midspan_engine import __version__, protocol
 from midspan_engine.protocol import (
     Cancel,
+    EditRequest,
     EngineStatus,
     Failure,
     Hello,
-    Infill,
     InfillRequest,
     Partial,
     ProtocolMismatch,
@@ -32,6 +32,7 @@ from midspan_engine.service.memory import resident_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from midspan_engine.engine import Answer, Request
     from midspan_engine.protocol import ClientMessage, EngineMessage
     from midspan_engine.service.worker import EngineWorker
 
@@ -167,8 +168,8 @@ class EngineServer:
 
     def _handle(self, connection: Connection, message: ClientMessage) -> None:
         match message:
-            case InfillRequest():
-                self._infill(connection, message)
+            case InfillRequest() | EditRequest():
+                self._submit(connection, message)
             case Cancel(id=number):
                 self._worker.cancel((connection.number, number))
             case StatusQuery():
@@ -176,19 +177,17 @@ class EngineServer:
             case Hello():
                 raise ProtocolMismatch("hello was said already")
 
-    def _infill(self, connection: Connection, request: InfillRequest) -> None:
+    def _submit(self, connection: Connection, request: Request) -> None:
         self._last_request = time.monotonic()
         self._open_requests += 1
         own = msgspec.structs.replace(request, session=f"{connection.number}:{request.session}")
 
-        def reply(answer: Infill | Partial | RequestRejected) -> None:
+        def reply(answer: Answer) -> None:
             self._loop.call_soon_threadsafe(self._answer, connection, request.id, answer)
 
         self._worker.submit((connection.number, request.id), own, reply)
 
-    def _answer(
-        self, connection: Connection, number: int, answer: Infill | Partial | RequestRejected
-    ) -> None:
+    def _answer(self, connection: Connection, number: int, answer: Answer) -> None:
         if isinstance(answer, RequestRejected):
             connection.send(Failure(id=number, code=answer.code, message=str(answer)))
         else:

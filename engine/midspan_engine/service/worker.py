@@ -13,8 +13,7 @@ from midspan_engine.protocol import EngineStatus, MidspanError, RequestRejected
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from midspan_engine.engine import Engine, Reply
-    from midspan_engine.protocol import InfillRequest
+    from midspan_engine.engine import Engine, Reply, Request
 
     Progress = Callable[[float, str], None]
     Load = Callable[[Progress], Engine]
@@ -53,7 +52,7 @@ class EngineWorker:
         """Begin loading."""
         self._thread.start()
 
-    def submit(self, key: Hashable, request: InfillRequest, reply: Reply) -> None:
+    def submit(self, key: Hashable, request: Request, reply: Reply) -> None:
         """Queue a request; `reply` is called on the engine thread."""
         arrived = time.perf_counter()
         with self._queueing:
@@ -151,9 +150,7 @@ class _Refusing:
     def __init__(self, message: str) -> None:
         self._message = message
 
-    def submit(
-        self, _key: Hashable, _request: InfillRequest, reply: Reply, *, arrived: float
-    ) -> None:
+    def submit(self, _key: Hashable, _request: Request, reply: Reply, *, arrived: float) -> None:
         del arrived
         reply(RequestRejected("not_ready", self._message))
 

@@ -9,6 +9,19 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def token_loss(
+    hidden: Tensor, head: Tensor, targets: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weighted cross entropy of `hidden` `[rows, hidden]` against one token a row, summed.
+
+    Returns:
+        The sum, and the most likely token of each row.
+    """
+    masses = torch.ones_like(targets).unsqueeze(1).float()
+    total, best = SoftCrossEntropy.apply(hidden, head, targets.unsqueeze(1), masses, weights)  # type: ignore[no-untyped-call]
+    return total, best
+
+
 class SoftCrossEntropy(torch.autograd.Function):
     """Weighted cross entropy of `hidden` `[rows, hidden]` against sparse target distributions.
 

@@ -6,15 +6,14 @@ import collections
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
-from tqdm import tqdm
 
-from midspan_engine.training.data_fetch import Fetched, FetchError, Wanted, fetch, source_texts
+from midspan_engine.training.data_fetch import Fetched, Wanted, fetch, source_texts
 from midspan_engine.training.data_filter import (
     LANGUAGES,
     PERMUTATIONS,
@@ -25,6 +24,7 @@ from midspan_engine.training.data_filter import (
 )
 from midspan_engine.training.data_shards import Shard, read_shard, write_shard
 from midspan_engine.training.licences import is_permissive
+from midspan_engine.training.manifest import build_missing, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,7 +78,9 @@ def read_package_list(path: Path = PACKAGE_LIST, *, pinned: bool = True) -> list
         wanted += [Wanted(ecosystem=ecosystem, name=name) for name in names]
     if not pinned:
         return wanted
-    pins = {record.key: (record.version, record.sha256) for record in read_manifest(PINS)}
+    pins = {
+        record.key: (record.version, record.sha256) for record in read_records(PINS, PackageRecord)
+    }
     unpinned = (None, None)
     return [
         replace(
@@ -97,41 +99,10 @@ def build(settings: DataSettings, packages: Sequence[Wanted]) -> list[PackageRec
         OSError: the folder or an exclusion file cannot be used.
     """
     manifest = settings.folder / "manifest.json"
-    done = {record.key: record for record in read_manifest(manifest)}
     builder = _Builder(settings)
-    for key in done:
-        builder.remember(key)
-    progress = tqdm(packages, unit="package", desc="data")
-    for wanted in progress:
-        progress.set_postfix_str(wanted.name)
-        if wanted.key in done:
-            continue
-        try:
-            record = builder.package(wanted)
-        except FetchError as error:
-            _LOG.warning("left out: %s", error)
-            continue
-        if record is not None:
-            done[record.key] = record
-            write_manifest(manifest, done.values())
-    return list(done.values())
-
-
-def read_manifest(path: Path) -> list[PackageRecord]:
-    """Records of an earlier run; empty if there was none."""
-    if not path.is_file():
-        return []
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    return [PackageRecord(**entry) for entry in raw["packages"]]
-
-
-def write_manifest(path: Path, records: Iterable[PackageRecord]) -> None:
-    """Write sorted by key, atomically."""
-    ordered = [asdict(record) for record in sorted(records, key=lambda record: record.key)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"packages": ordered}, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    return build_missing(
+        manifest, packages, builder.package, remember=builder.remember, kind=PackageRecord
+    )
 
 
 class _Builder:

@@ -7,14 +7,14 @@ all rows, so it can be merged into the weights and costs nothing when they run.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from midspan_engine.training.cut_head import SoftCrossEntropy
-from midspan_engine.training.task import PartLoss
+from midspan_engine.training.cut_head import token_loss
+from midspan_engine.training.task import LossReport, PartLoss, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ _SHORT = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InfillReport:
-    """Figures on spans of held-out packages."""
+class InfillReport(LossReport):
+    """Figures on spans of held-out packages; the loss is of a token of the text."""
 
     exact: float
     """Share of whole spans of up to 40 tokens whose greedy completion is the file's, EOS too."""
@@ -40,20 +40,9 @@ class InfillReport:
     """The same without EOS, as where a line break ends the completion."""
     right: float
     """Share of the text's tokens that are the most likely one, given those before them."""
-    loss: float
-    """Mean cross entropy of a token of the text, in nats."""
     end_right: float
     """Share of spans after whose last token EOS is the most likely one."""
     spans: int
-
-    @property
-    def score(self) -> float:
-        """Lower loss is better."""
-        return -self.loss
-
-    def as_json(self) -> dict[str, object]:
-        """For the log."""
-        return asdict(self)
 
 
 class InfillTask:
@@ -74,13 +63,7 @@ class InfillTask:
         hidden, targets = self._middle(adapter, context)
         count = len(targets)
         weights = torch.full((count,), count**-0.5, device=hidden.device)
-        total, best = SoftCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden,
-            self.head,
-            targets.unsqueeze(1),
-            torch.ones_like(targets).unsqueeze(1).float(),
-            weights,
-        )
+        total, best = token_loss(hidden, self.head, targets, weights)
         spend("forward")
         return PartLoss(
             total=total,
@@ -109,11 +92,11 @@ class InfillTask:
                     exact.append(bool(hits.all()))
                     text.append(bool(hits[:-1].all()))
         return InfillReport(
-            exact=_share(exact),
-            text_exact=_share(text),
+            exact=share_of(exact),
+            text_exact=share_of(text),
             right=round(float(torch.cat(right).float().mean()), 4),
             loss=round(float(torch.cat(losses).mean()), 4),
-            end_right=_share(ends),
+            end_right=share_of(ends),
             spans=len(self.held_out),
         )
 
@@ -129,7 +112,3 @@ class InfillTask:
         first = context.middle_start - 1
         hidden: Tensor = output.hidden[0, first : first + len(targets)]
         return hidden, targets
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return round(float(np.mean(hits)), 4) if hits else 0.0

@@ -73,10 +73,10 @@ def infill_settings() -> TrainSettings:
 
 
 def edit_settings() -> TrainSettings:
-    """Defaults for the edit adapter."""
+    """Defaults for the infilling adapter that learns next edits too."""
     return TrainSettings(
-        rank=16,
-        alpha=32.0,
+        rank=32,
+        alpha=64.0,
         contexts_per_step=4,
         steps=10_000,
         learning_rate=2.0e-4,
@@ -84,6 +84,7 @@ def edit_settings() -> TrainSettings:
         average=0.98,
         evaluate_every_s=1_800.0,
         evaluation_contexts=120,
+        limits=SpanLimits(middle=96, no_suffix_share=0.05),
     )
 
 

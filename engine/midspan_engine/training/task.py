@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -43,6 +43,28 @@ class Report(Protocol):
     def as_json(self) -> dict[str, object]:
         """For the log."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossReport:
+    """A report whose score is its loss."""
+
+    loss: float
+    """Mean cross entropy by weight, in nats."""
+
+    @property
+    def score(self) -> float:
+        """Lower loss is better."""
+        return -self.loss
+
+    def as_json(self) -> dict[str, object]:
+        """For the log."""
+        return asdict(self)
+
+
+def share_of(hits: Sequence[bool]) -> float:
+    """How many are true, 0..1, four digits; 0 for none at all."""
+    return round(sum(hits) / len(hits), 4) if hits else 0.0
 
 
 class Task(Protocol):

@@ -258,13 +258,15 @@ class Trainer:
             base_sha256=sha256,
             kind=self.task.kind,
         )
-        if (info.rank, info.alpha) != (self.settings.rank, self.settings.alpha):
+        wanted = self.settings
+        same_scale = math.isclose(info.alpha / info.rank, wanted.alpha / wanted.rank)
+        if info.rank > wanted.rank or not same_scale:
             raise AdapterError(
                 f"{self.files.initial} has rank {info.rank} and alpha {info.alpha}; the settings "
-                f"say {self.settings.rank} and {self.settings.alpha}"
+                f"say {wanted.rank} and {wanted.alpha}: a higher rank with the same ratio will do"
             )
-        self.adapter.load_state_dict(adapter.state_dict())
-        self.average = {name: value.clone() for name, value in adapter.state_dict().items()}
+        _widen(self.adapter, adapter, info.rank)
+        self.average = {name: value.clone() for name, value in self.adapter.state_dict().items()}
         self.state.tokens = info.tokens_trained
         _LOG.info("began with %s (%d tokens)", self.files.initial, info.tokens_trained)
 
@@ -346,6 +348,19 @@ class Trainer:
         self.files.log.parent.mkdir(parents=True, exist_ok=True)
         with self.files.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**head, **line}) + "\n")
+
+
+@torch.no_grad()
+def _widen(wide: Adapter, narrow: Adapter, rank: int) -> None:
+    """Take weights of a lower rank; what `wide` has more is random in A and nil in B."""
+    values = wide.state_dict()
+    for name, value in narrow.state_dict().items():
+        if name.endswith("lora_a"):
+            values[name][:rank] = value
+        elif name.endswith("lora_b"):
+            values[name][:, :rank] = value
+        else:
+            values[name].copy_(value)
 
 
 def new_adapter(task: Task, settings: TrainSettings) -> Adapter:

@@ -1,4 +1,4 @@
-"""The edit history as hunks: what changed, whether it says anything, as unified diffs."""
+"""The edit history as hunks: what changed, whether it says anything, as the model reads it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from midspan_server.history import EditHistory
+    from midspan_server.snapshot import DocumentSnapshot
 
 _TRAILING_COMMA = re.compile(r",(?=[)\]}])")
 _SPACE = re.compile(r"\s+")
+_CONTEXT_LINES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,6 @@ class Hunk:
         """Number of the last line that is there now; the line itself where lines were removed."""
         return self.line + max(len(self.after), 1) - 1
 
-    def diff(self) -> str:
-        """The hunk as a unified diff without context lines, LF at the end of each line."""
-        name = "/".join(self.path.parts[-2:]) if self.path else self.uri.rsplit("/", 1)[-1]
-        place = f"-{_range(self.line, self.before)} +{_range(self.line, self.after)}"
-        head = [f"--- a/{name}", f"+++ b/{name}", f"@@ {place} @@"]
-        return "".join(line + "\n" for line in (*head, *_marked(self.before, self.after)))
-
 
 def hunks(history: EditHistory, limit: int) -> tuple[Hunk, ...]:
     """The newest `limit` hunks of all documents, newest last."""
@@ -80,16 +75,33 @@ def _plain(text: str) -> str:
     return _TRAILING_COMMA.sub("", _SPACE.sub("", text)).removesuffix(",")
 
 
-def _range(line: int, lines: tuple[str, ...]) -> str:
-    # As diff has it: an empty range is named by the line before it.
-    return f"{line + 1 if lines else line},{len(lines)}"
+def hunk_text(before: Sequence[str], after: Sequence[str]) -> str:
+    """The change from `before` to `after` (lines without their ends), as the model was taught.
+
+    A unified diff without header, with at most two lines of context on either side of a change.
+    """
+    lines: list[str] = []
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for index, (kind, first, last, begin, end) in enumerate(blocks):
+        if kind != "equal":
+            lines += [f"-{line}" for line in before[first:last]]
+            lines += [f"+{line}" for line in after[begin:end]]
+            continue
+        kept = before[first:last]
+        head = kept[:_CONTEXT_LINES] if index else kept[:0]
+        rest = kept[len(head) :]
+        tail = rest[-_CONTEXT_LINES:] if index < len(blocks) - 1 else rest[:0]
+        lines += [f" {line}" for line in (*head, *tail)]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _marked(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    for kind, first, last, start, end in matcher.get_opcodes():
-        if kind == "equal":
-            yield from (f" {line}" for line in before[first:last])
-        else:
-            yield from (f"-{line}" for line in before[first:last])
-            yield from (f"+{line}" for line in after[start:end])
+def hunk_in(hunk: Hunk, document: DocumentSnapshot | None) -> str:
+    """A hunk with the line above it and the line below it, where the document is known."""
+    above, below = _line(document, hunk.line - 1), _line(document, hunk.line + len(hunk.after))
+    return hunk_text((*above, *hunk.before, *below), (*above, *hunk.after, *below))
+
+
+def _line(document: DocumentSnapshot | None, number: int) -> tuple[str, ...]:
+    if document is None or not 0 <= number < document.line_count:
+        return ()
+    return (document.text[document.line_starts[number] : document.line_end(number)],)

@@ -8,6 +8,7 @@ f-string or a template is.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from midspan_server.syntax import Syntax
 
 _WORD_BYTE = rb"[\w$\x80-\xff]"
-_WORD = re.compile(_WORD_BYTE)
+_WORD_BYTES = frozenset(at for at in range(256) if re.match(_WORD_BYTE, bytes([at])))
 _OTHER_NAMES = frozenset({"constant", "name", "variable_name"})
 _FOREIGN_NODES = frozenset(
     {
@@ -100,7 +101,10 @@ def nearest(syntax: Syntax, name: str, byte: int, limit: int) -> Iterator[Occurr
     In a language without a table they are uses, all of them.
     """
     rules = naming(syntax.language)
-    places = sorted(_places(syntax, name), key=lambda place: abs(place[0] - byte))[:limit]
+    places = _places(syntax, name)
+    middle = bisect_left(places, (byte, byte))
+    around = places[max(0, middle - limit) : middle + limit]
+    places = sorted(around, key=lambda place: abs(place[0] - byte))[:limit]
     for node in _leaves(syntax, places):
         if rules is None:
             yield Occurrence(node, node.start_byte, node.end_byte)
@@ -113,12 +117,9 @@ def _places(syntax: Syntax, name: str) -> list[tuple[int, int]]:
     word = re.escape(name.encode("utf-8", "replace"))
     # A pattern that begins with plain text is searched for ten times faster than one that looks
     # behind, so what is before is checked here.
-    hits = re.finditer(rb"%b(?!%b)" % (word, _WORD_BYTE), syntax.data)
-    return [hit.span() for hit in hits if not _ends_word(syntax.data, hit.start())]
-
-
-def _ends_word(data: bytes, at: int) -> bool:
-    return at > 0 and _WORD.match(data, at - 1) is not None
+    data = syntax.data
+    spans = (hit.span() for hit in re.finditer(rb"%b(?!%b)" % (word, _WORD_BYTE), data))
+    return [span for span in spans if span[0] == 0 or data[span[0] - 1] not in _WORD_BYTES]
 
 
 def _leaves(syntax: Syntax, places: list[tuple[int, int]]) -> Iterator[tree_sitter.Node]:

@@ -1,4 +1,4 @@
-"""`Proposal`: one edit of one version of a document, in offsets."""
+"""`Proposal`: one edit of one version of a document, in offsets; `Found`: one by the model."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ class Proposal:
         """The document's text with the edit made."""
         text = self.snapshot.text
         return text[: self.start] + self.text + text[self.end :]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A proposal of the model and the probability that a person takes it."""
+
+    proposal: Proposal
+    probability: float
 
 
 def in_reading_order(proposals: list[Proposal], uri: str, offset: int) -> list[Proposal]:

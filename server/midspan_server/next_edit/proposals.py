@@ -1,4 +1,4 @@
-"""`NextEdits`: what to offer an editor, from the history and the open documents."""
+"""`NextEdits`: what to offer an editor without a model, from the history and the open documents."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from midspan_server.next_edit.repeat import repeated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from midspan_server.counters import Source
     from midspan_server.history import EditHistory
     from midspan_server.next_edit.proposal import Proposal
     from midspan_server.snapshot import DocumentSnapshot
@@ -22,15 +23,17 @@ if TYPE_CHECKING:
 MOST_OFFERED = 10
 _HUNKS = 64
 # A text of this length is parsed and searched in well under the time that an answer has.
-_LONGEST_CHARS = 1_000_000
+LONGEST_CHARS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A proposal with the id that the client names it by."""
+    """A proposal with the id that the client names it by, and who had it."""
 
     id: str
     proposal: Proposal
+    probability: float = 1.0
+    source: Source = "rules"
 
 
 class NextEdits:
@@ -56,7 +59,7 @@ class NextEdits:
             offset: Of the cursor.
         """
         recent = [one for one in hunks(history, _HUNKS) if not one.is_formatting]
-        short = [one for one in documents if len(one.text) <= _LONGEST_CHARS]
+        short = [one for one in documents if len(one.text) <= LONGEST_CHARS]
         for found in (self._renames.proposals, repeated):
             ordered = in_reading_order(found(recent, short), uri, offset)
             wanted = itertools.islice(filter(self.memory.allows, ordered), MOST_OFFERED)

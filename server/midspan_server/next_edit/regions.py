@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from midspan_server import syntax
+from midspan_server.next_edit.headers import changed_from_outside
 from midspan_server.next_edit.hunks import Hunk, hunks
 from midspan_server.next_edit.occurrences import nearest
 from midspan_server.next_edit.renames import names, renames
-from midspan_server.next_edit.tokens import shape
+from midspan_server.next_edit.tokens import model_tokens, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from midspan_server.history import EditHistory
     from midspan_server.snapshot import DocumentSnapshot
 
-Reason = Literal["renamed", "reference", "definition", "similar", "import", "near"]
+Reason = Literal["renamed", "caller", "reference", "definition", "similar", "import", "near"]
 
-REGION_LINES = 12
+REGION_LINES = 18
 REGION_CHARS = 600  # about 150 tokens
+REGION_TOKENS = 205  # the engine takes 208, and the estimate is above the truth
 _WEIGHTS: dict[Reason, float] = {
     "renamed": 1.0,
+    "caller": 0.8,
     "reference": 0.75,
     "definition": 0.7,
     "similar": 0.6,
@@ -40,8 +43,9 @@ _OTHER_FILE = 0.8
 _OLDER_HUNK = 0.6
 _HUNKS = 3
 _MOST_NAMES = 6
-_MOST_HITS = 200
-_NEAR_LINES = 10
+_MOST_HITS = 60
+# How far from a hunk its neighbourhood is looked at, and what that is worth there.
+_RINGS = {1: 1.0, 14: 0.7, 28: 0.5}
 # What a distance of this many lines takes from a weight: half.
 _HALF_AT = 150
 _EVERY = 64
@@ -94,27 +98,45 @@ def candidates(
     deadline = time.perf_counter() + budget_ms / 1e3
     recent = [one for one in hunks(history, 2 * _HUNKS) if not one.is_formatting][-_HUNKS:]
     found: list[_Hit] = []
+    searched: set[tuple[str, str]] = set()
     for age, hunk in enumerate(reversed(recent)):
         found += [
             _Hit(hit.document, hit.line, hit.reason, hit.weight * _OLDER_HUNK**age)
-            for hit in _hits(hunk, documents, deadline)
+            for hit in _hits(hunk, documents, searched, deadline)
         ]
         if time.perf_counter() > deadline:
             break
     return _regions(found, limit)
 
 
-def _hits(hunk: Hunk, documents: Sequence[DocumentSnapshot], deadline: float) -> Iterator[_Hit]:
-    """Lines that the hunk points to; those that it wrote are no news."""
+def _hits(
+    hunk: Hunk,
+    documents: Sequence[DocumentSnapshot],
+    searched: set[tuple[str, str]],
+    deadline: float,
+) -> Iterator[_Hit]:
+    """Lines that the hunk points to; those that it wrote are no news.
+
+    `searched` has the names that newer hunks looked for, by document.
+    """
     home = next((one for one in documents if one.uri == hunk.uri), None)
     if home is not None:
         yield from _near(hunk, home)
     ordered = sorted(documents, key=lambda one: one.uri != hunk.uri)
-    for source in (_named, _similar):
+    wanted = _wanted(hunk, home)
+    for is_by_name in (True, False):
         for document in ordered:
             if time.perf_counter() > deadline:
                 return
-            for count, hit in enumerate(source(hunk, document)):
+            if is_by_name:
+                new = {
+                    one: why for one, why in wanted.items() if (document.uri, one) not in searched
+                }
+                searched.update((document.uri, one) for one in new)
+                hits = _named(hunk, document, new)
+            else:
+                hits = _similar(hunk, document)
+            for count, hit in enumerate(hits):
                 if count % _EVERY == _EVERY - 1 and time.perf_counter() > deadline:
                     return
                 is_own = document.uri == hunk.uri
@@ -126,32 +148,42 @@ def _hits(hunk: Hunk, documents: Sequence[DocumentSnapshot], deadline: float) ->
 
 
 def _near(hunk: Hunk, document: DocumentSnapshot) -> Iterator[_Hit]:
-    for line in (hunk.last_line + 1, hunk.line - 1):
-        if 0 <= line < document.line_count:
-            yield _Hit(document, line, "near", _WEIGHTS["near"])
+    for away, share in _RINGS.items():
+        for line in (hunk.last_line + away, hunk.line - away):
+            if 0 <= line < document.line_count:
+                yield _Hit(document, line, "near", _WEIGHTS["near"] * share)
 
 
-def _named(hunk: Hunk, document: DocumentSnapshot) -> Iterator[_Hit]:
-    """Where the names of the hunk stand: renamed ones first, then those gone, then new ones."""
-    tree = syntax.parse(document)
+def _wanted(hunk: Hunk, home: DocumentSnapshot | None) -> dict[str, Reason]:
+    """Names to look for, and why: renamed ones first, callers, those gone, new ones."""
+    tree = syntax.parse(home) if home is not None else None
+    changed = names(hunk)
+    found: dict[str, Reason] = {one.old: "renamed" for one in renames(hunk)}
+    if home is not None and tree is not None:
+        found = {**dict.fromkeys(changed_from_outside(hunk, home, tree), "caller"), **found}
+    for name in (*sorted(changed.removed), *sorted(changed.added)):
+        found.setdefault(name, "reference")
+    first = sorted(found.items(), key=lambda one: -_WEIGHTS[one[1]])
+    return dict(first[:_MOST_NAMES])
+
+
+def _named(hunk: Hunk, document: DocumentSnapshot, wanted: dict[str, Reason]) -> Iterator[_Hit]:
+    """Where the names stand in a document."""
+    tree = syntax.parse(document) if wanted else None
     if tree is None:
         return
-    renamed = [one.old for one in renames(hunk)]
-    changed = names(hunk)
-    others = [*sorted(changed.removed - set(renamed)), *sorted(changed.added)]
     imports = syntax.profile(document.language).imports
     at = document.line_starts[hunk.line] if hunk.line < document.line_count else 0
     byte = tree.byte_of(at) if document.uri == hunk.uri else 0
-    for name in [*renamed, *others][:_MOST_NAMES]:
+    for name, why in wanted.items():
         for one in nearest(tree, name, byte, _MOST_HITS):
-            node = one.node
-            reason: Reason = "renamed" if name in renamed else "reference"
-            if _is_in(node.parent, imports):
-                reason = "import" if reason == "reference" else reason
-            elif one.binding is not None and reason == "reference":
+            reason = why
+            if reason != "renamed" and _is_in(one.node.parent, imports):
+                reason = "import"
+            elif reason != "renamed" and one.binding is not None:
                 reason = "definition"
             # The tree knows no line ends but LF.
-            line = min(node.start_point.row, document.line_count - 1)
+            line = min(one.node.start_point.row, document.line_count - 1)
             yield _Hit(document, line, reason, _WEIGHTS[reason])
 
 
@@ -239,15 +271,17 @@ def _region(hit: _Hit, others: list[Candidate]) -> Candidate:
     low = max((end for _, end in taken if end <= hit.line), default=0)
     high = min((start for start, _ in taken if start > hit.line), default=document.line_count)
     start, end = hit.line, hit.line + 1
-    room = REGION_CHARS - _length(document, hit.line)
+    chars, tokens = _size(document, hit.line)
     free = range(low, high)
     grows = True
     while grows and end - start < REGION_LINES:
         grows = False
         for line in (end, start - 1):
-            fits = line in free and end - start < REGION_LINES
-            if fits and _length(document, line) <= room:
-                room -= _length(document, line)
+            if line not in free or end - start >= REGION_LINES:
+                continue
+            more = _size(document, line)
+            if chars + more[0] <= REGION_CHARS and tokens + more[1] <= REGION_TOKENS:
+                chars, tokens = chars + more[0], tokens + more[1]
                 start, end = min(start, line), max(end, line + 1)
                 grows = True
     return Candidate(
@@ -260,5 +294,7 @@ def _region(hit: _Hit, others: list[Candidate]) -> Candidate:
     )
 
 
-def _length(document: DocumentSnapshot, line: int) -> int:
-    return document.line_end(line) - document.line_starts[line] + 1
+def _size(document: DocumentSnapshot, line: int) -> tuple[int, int]:
+    """Characters and tokens of a line with its end."""
+    text = document.text[document.line_starts[line] : document.line_end(line)]
+    return len(text) + 1, model_tokens(text) + 1

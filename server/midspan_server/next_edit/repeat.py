@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from midspan_server import syntax
@@ -17,7 +16,7 @@ from midspan_server.next_edit.naming import naming
 from midspan_server.next_edit.occurrences import occurrences
 from midspan_server.next_edit.proposal import Proposal
 from midspan_server.next_edit.renames import renames
-from midspan_server.next_edit.tokens import KEYWORDS, is_word, kind, tokens
+from midspan_server.next_edit.tokens import KEYWORDS, common_ends, is_word, kind, tokens
 from midspan_server.syntax import Zone
 
 if TYPE_CHECKING:
@@ -185,7 +184,7 @@ def _matching(
 
 
 def _proposal(document: DocumentSnapshot, start: int, old: str, new: str) -> Proposal:
-    head, tail = _common(tokens(old), tokens(new))
+    head, tail = common_ends(tokens(old), tokens(new))
     return Proposal(
         snapshot=document,
         start=start + head,
@@ -194,15 +193,6 @@ def _proposal(document: DocumentSnapshot, start: int, old: str, new: str) -> Pro
         label="the same change again",
         cause=f"again {old[head : len(old) - tail]} {new[head : len(new) - tail]}",
     )
-
-
-def _common(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[int, int]:
-    """Characters of the tokens that both lines begin with, and of those that both end with."""
-    same = list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
-    rest = old[len(same) :], new[len(same) :]
-    ends = zip(reversed(rest[0]), reversed(rest[1]), strict=False)
-    tail = takewhile(lambda pair: pair[0] == pair[1], ends)
-    return sum(len(one) for one, _ in same), sum(len(one) for one, _ in tail)
 
 
 def _line(document: DocumentSnapshot, number: int) -> str:

@@ -1,7 +1,8 @@
 """Next edits on the wire: `midspan/nextEdit` and its events, and Copilot's names for them.
 
-The server never applies an edit and pushes none: the client asks when a file is saved, by hand, and
-after each accept. An edit names the version it is for; a request about another version gets none.
+The server never applies an edit: the client asks when a file is saved, by hand, and after each
+accept; `delivery` has what comes without being asked for. An edit names the version it is for; a
+request about another version gets none, and so does one whose document changed meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from midspan_server.counters import Offer
 
 # pygls reads the annotations of a command's handler, so this name has to be there.
 from midspan_server.language_server import MidspanServer  # noqa: TC001
+from midspan_server.next_edit.flow import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ _log = logging.getLogger(__name__)
 REQUEST = "midspan/nextEdit"
 EVENT = "midspan/nextEditEvent"
 ACCEPT_COMMAND = "midspan.acceptNextEdit"
+APPLY_COMMAND = "midspan.applyNextEdits"
 _COPILOT_REQUEST = "textDocument/copilotInlineEdit"
 _COPILOT_SHOWN = "textDocument/didShowInlineEdit"
 _OUTCOMES: dict[str, Outcome] = {
@@ -46,18 +49,21 @@ def register(server: MidspanServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     def _saved(ls: MidspanServer, params: types.DidSaveTextDocumentParams) -> None:
         ls.session.history.saved(params.text_document.uri, time.monotonic())
+        ls.session.delivery.saved(params.text_document.uri)
 
     @server.feature(REQUEST)
-    def _next_edit(ls: MidspanServer, params: Any) -> dict[str, Any]:
-        return {"edits": _answer(ls.session, params, _plain)}
+    async def _next_edit(ls: MidspanServer, params: Any) -> dict[str, Any]:
+        ls.session.delivery.client_asks(takes_pushes=True)
+        return {"edits": await _answer(ls.session, params, plain)}
 
     @server.feature(EVENT)
     def _happened(ls: MidspanServer, params: Any) -> None:
         _note(ls.session, getattr(params, "id", None), getattr(params, "kind", None))
 
     @server.feature(_COPILOT_REQUEST)
-    def _copilot_edit(ls: MidspanServer, params: Any) -> dict[str, Any]:
-        return {"edits": _answer(ls.session, params, _as_copilot)}
+    async def _copilot_edit(ls: MidspanServer, params: Any) -> dict[str, Any]:
+        ls.session.delivery.client_asks(takes_pushes=False)
+        return {"edits": await _answer(ls.session, params, _as_copilot)}
 
     @server.feature(_COPILOT_SHOWN)
     def _copilot_shown(ls: MidspanServer, params: Any) -> None:
@@ -68,9 +74,17 @@ def register(server: MidspanServer) -> None:
     def _accepted(ls: MidspanServer, *arguments: Any) -> None:
         """`[id]`: for clients that run an edit's command when it is taken."""
         _note(ls.session, (*arguments, None)[0], "accepted")
+        ls.session.delivery.accepted()
+
+    @server.command(APPLY_COMMAND)
+    async def _apply(ls: MidspanServer, *ids: Any) -> None:
+        """`[id, ...]` of waiting edits, in several files too: the editor makes them."""
+        for name in await ls.session.delivery.apply(ids):
+            _note(ls.session, name, "accepted")
+        ls.session.delivery.accepted()
 
 
-def _answer(
+async def _answer(
     session: Session, params: Any, written: Callable[[Session, Offered], dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """The edits for `{textDocument: {uri, version}, position}`; none for another version."""
@@ -83,14 +97,14 @@ def _answer(
     session.documents.touch(snapshot.uri)
     position = types.Position(params.position.line, params.position.character)
     offset = snapshot.offset_at(position, session.documents.encoding)
-    offered = session.propose(snapshot, offset)
-    latency_ms = 1000 * (time.monotonic() - asked_at)
-    for one in offered:
-        session.counters.offered(_counted(one, latency_ms, params))
+    by_hand = getattr(params, "reason", None) == "manual"
+    offered = await session.next_edit(Ask(snapshot=snapshot, offset=offset, by_hand=by_hand))
+    count(session, offered, 1000 * (time.monotonic() - asked_at), invoked=by_hand)
     return [written(session, one) for one in offered]
 
 
-def _plain(session: Session, offered: Offered) -> dict[str, Any]:
+def plain(session: Session, offered: Offered) -> dict[str, Any]:
+    """An edit as `midspan/nextEdit` has it."""
     one = offered.proposal
     return {
         "id": offered.id,
@@ -102,31 +116,37 @@ def _plain(session: Session, offered: Offered) -> dict[str, Any]:
 
 
 def _as_copilot(session: Session, offered: Offered) -> dict[str, Any]:
-    plain = _plain(session, offered)
+    edit = plain(session, offered)
     return {
-        "text": plain["newText"],
-        "textDocument": plain["textDocument"],
-        "range": plain["range"],
+        "text": edit["newText"],
+        "textDocument": edit["textDocument"],
+        "range": edit["range"],
         "command": {
-            "title": plain["label"],
+            "title": edit["label"],
             "command": ACCEPT_COMMAND,
             "arguments": [offered.id],
         },
     }
 
 
-def _counted(offered: Offered, latency_ms: float, params: Any) -> Offer:
-    text = offered.proposal.text
-    return Offer(
-        id=offered.id,
-        language=offered.proposal.snapshot.language,
-        characters=len(text),
-        lines=text.count("\n") + 1,
-        confidence=1.0,
-        latency_ms=latency_ms,
-        source="rules",
-        invoked=getattr(params, "reason", None) == "manual",
-    )
+def count(
+    session: Session, offered: tuple[Offered, ...], latency_ms: float, *, invoked: bool = False
+) -> None:
+    """Count edits that are sent."""
+    for one in offered:
+        text = one.proposal.text
+        session.counters.offered(
+            Offer(
+                id=one.id,
+                language=one.proposal.snapshot.language,
+                characters=len(text),
+                lines=text.count("\n") + 1,
+                confidence=one.probability,
+                latency_ms=latency_ms,
+                source=one.source,
+                invoked=invoked,
+            )
+        )
 
 
 def _note(session: Session, name: object, happened: object) -> None:

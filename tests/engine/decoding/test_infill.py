@@ -22,8 +22,8 @@ from midspan_engine.runtime.blocks import CachedSequence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from midspan_engine.engine import Engine
-    from midspan_engine.protocol import Infill, Partial
+    from midspan_engine.engine import Answer, Engine
+    from midspan_engine.protocol import Infill
     from midspan_engine.tokenizer import Tokenizer
 
     MakeEngine = Callable[..., Engine]
@@ -118,7 +118,7 @@ def test_requests_that_share_passes_answer_as_if_alone(make_engine: MakeEngine) 
     ]
     answers: dict[int, Infill] = {}
 
-    def keep(answer: Infill | Partial | RequestRejected) -> None:
+    def keep(answer: Answer) -> None:
         assert not isinstance(answer, RequestRejected)
         answers[answer.id] = answer  # type: ignore[assignment]
 

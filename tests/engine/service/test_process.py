@@ -16,12 +16,15 @@ import pytest
 from midspan_engine import protocol
 from midspan_engine.protocol import (
     Cancel,
+    Edited,
+    EditRequest,
     EngineStatus,
     Failure,
     Hello,
     Infill,
     InfillRequest,
     Partial,
+    PastEdit,
     StatusQuery,
     Welcome,
 )
@@ -144,6 +147,41 @@ def test_a_request_is_answered_over_the_socket(start: Start) -> None:
     assert (answer.id, answer.document_version) == (5, 3)
     assert answer.choices[0].text.startswith(first.text)
     assert answer.stats.passes > 0
+
+
+def rewrite(number: int, **changes: Any) -> EditRequest:
+    values: dict[str, Any] = {"session": "e", "region": "def load(name):\n    return name\n"}
+    history = (PastEdit(path="a.py", diff="-load(x)\n+load(name)\n"),)
+    return EditRequest(id=number, history=history, **{**values, "max_tokens": 16, **changes})
+
+
+def test_an_edit_is_answered_over_the_socket_beside_a_completion(start: Start) -> None:
+    client = start().connect().ready()
+    client.send(rewrite(1, document_version=3))
+    client.send(ask(2))
+    messages = [client.receive(), client.receive()]
+    edited = next(message for message in messages if isinstance(message, Edited))
+    assert (edited.id, edited.document_version) == (1, 3)
+    assert edited.finish in {"edit", "no_edit", "length"}
+    assert 0.0 <= edited.edit_probability <= 1.0
+    assert edited.stats.passes > 0
+    assert any(isinstance(message, Infill) and message.choices for message in messages)
+
+
+def test_a_cancelled_edit_says_so(start: Start) -> None:
+    client = start().connect().ready()
+    client.send(rewrite(1, max_tokens=512, document_version=9))
+    client.send(Cancel(id=1))
+    answer = client.wait_for(Edited)
+    assert (answer.id, answer.document_version, answer.finish) == (1, 9, "cancelled")
+
+
+def test_a_region_that_is_too_long_is_refused_by_name(start: Start) -> None:
+    client = start().connect().ready()
+    client.send(rewrite(4, region="x = 1\n" * 1000))
+    answer = client.wait_for(Failure)
+    assert (answer.id, answer.code) == (4, "too_large")
+    assert "region" in answer.message
 
 
 def test_the_socket_is_for_its_user_alone(start: Start) -> None:

@@ -9,8 +9,9 @@ from tokenizers import Tokenizer
 
 from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.blocks import BlockSettings
-from midspan_engine.training.data_build import PackageRecord, is_held_out, write_manifest
+from midspan_engine.training.data_build import PackageRecord, is_held_out
 from midspan_engine.training.data_shards import Shard, write_shard
+from midspan_engine.training.manifest import write_records
 from midspan_engine.training.objective import LossSettings, Objective
 from midspan_engine.training.run import RunPlan
 from midspan_engine.training.run_files import Base
@@ -101,7 +102,7 @@ def data_folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
                 tokens=len(shard.tokens),
             )
         )
-    write_manifest(tmp_path / "data" / "manifest.json", records)
+    write_records(tmp_path / "data" / "manifest.json", records)
     return tmp_path / "data"
 
 

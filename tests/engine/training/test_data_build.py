@@ -13,14 +13,15 @@ from midspan_engine.training.data_build import (
     PACKAGE_LIST,
     PINS,
     DataSettings,
+    PackageRecord,
     build,
     is_held_out,
-    read_manifest,
     read_package_list,
 )
 from midspan_engine.training.data_fetch import FetchError, Wanted, fetch, source_texts
 from midspan_engine.training.data_shards import read_shard
 from midspan_engine.training.licences import is_permissive
+from midspan_engine.training.manifest import read_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def test_packages_become_shards_and_a_manifest(settings: DataSettings) -> None:
     assert len(records[0].sha256) == 64
     shard = read_shard(settings.folder / "shards" / "wheel-one.npz")
     assert shard.starts[-1] == len(shard.tokens) == records[0].tokens
-    assert read_manifest(settings.folder / "manifest.json") == records
+    assert read_records(settings.folder / "manifest.json", PackageRecord) == records
 
 
 def test_a_second_run_goes_on_where_the_first_stopped(
@@ -153,7 +154,7 @@ def test_about_a_fifth_of_the_packages_is_held_out_whatever_else_is_in_the_list(
 
 def test_our_list_is_pinned_permissive_and_large_enough() -> None:
     wanted = read_package_list(PACKAGE_LIST)
-    pinned = {record.key: record for record in read_manifest(PINS)}
+    pinned = {record.key: record for record in read_records(PINS, PackageRecord)}
     assert len(pinned) >= 60
     assert {item.key for item in wanted} >= pinned.keys()
     assert all(is_permissive(record.licence) for record in pinned.values())

@@ -10,6 +10,7 @@ import torch
 
 from midspan_engine.models.adapter import load_adapter
 from midspan_engine.models.adapter_file import AdapterError
+from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.checkpoint import CheckpointError
 from midspan_engine.training.run import prepare
 from midspan_engine.training.trainer import TrainingError
@@ -175,6 +176,43 @@ def test_a_new_run_may_begin_from_a_finished_adapter(
         assert torch.allclose(_weights(second)[name], value, atol=1e-2), name
     with pytest.raises(AdapterError, match="rank"):
         prepare(plan, dataclasses.replace(small_settings, rank=small_settings.rank + 1))
+
+
+def test_a_run_of_a_higher_rank_begins_with_the_same_function(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    first = prepare(run_plan, dataclasses.replace(small_settings, steps=3))
+    first.run()
+    plan = dataclasses.replace(
+        run_plan, folder=run_plan.folder.with_name("wide"), initial=run_plan.export
+    )
+    wide = prepare(plan, dataclasses.replace(small_settings, rank=6, alpha=12.0))
+    narrow = prepare(plan, small_settings)
+    assert isinstance(wide.task.model, Qwen2Model)
+    model, ids, places = wide.task.model, torch.arange(20, 40), torch.arange(20)
+    outputs = [
+        model(ids.unsqueeze(0), places.unsqueeze(0), adapter=one).hidden
+        for one in (wide.adapter, wide._averaged(), narrow.adapter, None)
+    ]
+    torch.testing.assert_close(outputs[0], outputs[2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(outputs[1], outputs[2], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(outputs[3], outputs[2], atol=1e-4)
+    before = {name: value.clone() for name, value in wide.adapter.state_dict().items()}
+    wide.step()
+    new = [n for n, v in wide.adapter.state_dict().items() if n.endswith("lora_b")]
+    assert all(bool((wide.adapter.state_dict()[n][:, 4:] != before[n][:, 4:]).any()) for n in new)
+
+
+def test_a_first_adapter_of_a_higher_rank_or_another_scale_is_refused(
+    run_plan: RunPlan, small_settings: TrainSettings
+) -> None:
+    prepare(run_plan, dataclasses.replace(small_settings, steps=1)).run()
+    plan = dataclasses.replace(
+        run_plan, folder=run_plan.folder.with_name("other"), initial=run_plan.export
+    )
+    for rank, alpha in ((2, 4.0), (6, 8.0)):
+        with pytest.raises(AdapterError, match="a higher rank with the same ratio"):
+            prepare(plan, dataclasses.replace(small_settings, rank=rank, alpha=alpha))
 
 
 def test_a_run_begins_from_an_adapter_of_other_weights_only_when_told_so(

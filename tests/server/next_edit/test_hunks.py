@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midspan_engine.decoding import edit_prompt
+from midspan_server.next_edit.hunks import hunk_in, hunk_text
 
 if TYPE_CHECKING:
     from tests.server.next_edit.conftest import Desk
 
+_LINES = st.sampled_from(["", "a", "b", "    c", "d = 1", "# e"])
 
-def test_a_hunk_is_a_unified_diff(desk: Desk) -> None:
-    desk.open("a.py", "one\ntwo\nthree\n")
-    desk.replace("a.py", "two", "2")
+
+def test_a_hunk_is_a_diff_with_the_lines_beside_it(desk: Desk) -> None:
+    desk.open("a.py", "zero\none\ntwo\nthree\nfour\n")
+    document = desk.replace("a.py", "two", "2")
     [hunk] = desk.hunks()
-    assert hunk.diff() == "--- a/p/a.py\n+++ b/p/a.py\n@@ -2,1 +2,1 @@\n-two\n+2\n"
+    assert hunk_in(hunk, document) == " one\n-two\n+2\n three\n"
+    assert hunk_in(hunk, None) == "-two\n+2\n"
     assert hunk.at == 30
 
 
@@ -23,14 +31,23 @@ def test_new_lines_and_removed_lines_have_an_empty_side(desk: Desk) -> None:
     desk.replace("a.py", "one\n", "one\nmore\n")
     desk.replace("a.py", "two\n", "")
     added, removed = desk.hunks()
-    assert "@@ -1,0 +2,1 @@\n+more\n" in added.diff()
-    assert "@@ -3,1 +2,0 @@\n-two\n" in removed.diff()
+    assert hunk_in(added, None) == "+more\n"
+    assert hunk_in(removed, None) == "-two\n"
 
 
 def test_lines_that_stayed_inside_a_hunk_are_context(desk: Desk) -> None:
     desk.open("a.py", "a\nb\nc\n")
     desk.edit("a.py", 0, 5, "A\nb\nC")
-    assert desk.hunks()[0].diff().endswith("-a\n+A\n b\n-c\n+C\n")
+    assert hunk_in(desk.hunks()[0], None) == "-a\n+A\n b\n-c\n+C\n"
+
+
+@given(st.lists(_LINES, max_size=12), st.lists(_LINES, max_size=12))
+def test_a_hunk_reads_as_those_that_the_model_was_trained_on(
+    before: list[str], after: list[str]
+) -> None:
+    taught = edit_prompt.hunk_text("\n".join(before), "\n".join(after))
+    ours = hunk_text("\n".join(before).splitlines(), "\n".join(after).splitlines())
+    assert ours == taught
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from midspan_server import syntax
-from midspan_server.next_edit.regions import REGION_CHARS, REGION_LINES, Candidate, candidates
+from midspan_server.next_edit.regions import (
+    REGION_CHARS,
+    REGION_LINES,
+    REGION_TOKENS,
+    Candidate,
+    candidates,
+)
+from midspan_server.next_edit.tokens import model_tokens
 
 if TYPE_CHECKING:
     from tests.server.next_edit.conftest import Desk
@@ -67,6 +74,16 @@ def test_many_similar_lines_leave_room_for_the_rest(desk: Desk) -> None:
     reasons = [one.reason for one in _found(desk)]
     assert "definition" in reasons
     assert "similar" in reasons
+
+
+def test_a_region_of_dense_text_has_fewer_lines(desk: Desk) -> None:
+    row = "<td><b>{}</b></td>"
+    desk.open("a.html", "\n".join(row.format(at) for at in range(60)), "html")
+    document = desk.replace("a.html", row.format(30), row.format("width"))
+    best = _found(desk)[0]
+    start, end = document.line_starts[best.start_line], document.line_starts[best.end_line]
+    assert 2 <= best.end_line - best.start_line < REGION_LINES
+    assert model_tokens(document.text[start:end]) <= REGION_TOKENS
 
 
 def test_formatting_says_nothing(desk: Desk) -> None:

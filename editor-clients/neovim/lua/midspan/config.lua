@@ -50,7 +50,7 @@ M.defaults = {
   },
   next_edit = {
     enabled = true,
-    on_save = false,
+    on_save = true,
     sign = '»',
   },
   keys = {

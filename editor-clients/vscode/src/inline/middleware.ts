@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { Middleware } from 'vscode-languageclient/node';
+import { isGivenUp } from './givingUp.ts';
 import { type Offer, PartialAccepts, type Taken } from './partialAccept.ts';
 
 export interface InlineParts {
@@ -35,12 +36,6 @@ interface Asked {
 
 const AUTOMATIC = vscode.InlineCompletionTriggerKind.Automatic;
 
-/**
- * VS Code gives up after 750 ms to show its popup (`editor.quickSuggestions`:
- * `offWhenInlineCompletions`). What ends a request earlier is the user: Esc, or another place.
- */
-const GIVES_UP_AFTER_MS = 700;
-
 export class InlineSuggestions implements vscode.Disposable {
   private readonly parts: InlineParts;
   private readonly accepts = new PartialAccepts();
@@ -49,6 +44,7 @@ export class InlineSuggestions implements vscode.Disposable {
   private asked: Asked | undefined;
   private late: { question: Question; answer: Answer } | undefined;
   private next: Next | undefined;
+  private lastChange = { version: 0, uri: '', at: 0 };
 
   constructor(parts: InlineParts) {
     this.parts = parts;
@@ -67,7 +63,7 @@ export class InlineSuggestions implements vscode.Disposable {
       }
       const asked = this.askedAhead(question, context) ?? this.ask(question, context, next);
       asked.isWanted = true;
-      endWith(token, asked);
+      token.onCancellationRequested(() => this.endedByVsCode(asked));
       const answer = await asked.answer;
       if (asked.ending.token.isCancellationRequested || !isPresent(question)) return [];
       if (!token.isCancellationRequested) return this.offered(document, answer);
@@ -128,6 +124,13 @@ export class InlineSuggestions implements vscode.Disposable {
     });
   }
 
+  /** End the request when the user ends it, and not when VS Code only stops waiting. */
+  private endedByVsCode({ question, ending }: Asked): void {
+    const { version, uri, at } = this.lastChange;
+    const isLast = version === question.version && uri === question.document.uri.toString();
+    if (!isLast || !isPresent(question) || !isGivenUp(Date.now() - at)) ending.cancel();
+  }
+
   /** Make VS Code ask again for what it did not wait for: the answer is there now. */
   private showLate(question: Question, answer: Answer): void {
     const editor = vscode.window.activeTextEditor;
@@ -147,6 +150,11 @@ export class InlineSuggestions implements vscode.Disposable {
   private changed(event: vscode.TextDocumentChangeEvent): void {
     const { document, contentChanges } = event;
     if (contentChanges.length === 0) return;
+    this.lastChange = {
+      version: document.version,
+      uri: document.uri.toString(),
+      at: Date.now(),
+    };
     if (document === this.asked?.question.document) {
       this.asked.ending.cancel();
       this.askAhead(event);
@@ -158,14 +166,6 @@ export class InlineSuggestions implements vscode.Disposable {
       if (taken !== undefined) this.parts.taken(taken);
     }
   }
-}
-
-/** End the request when the user ends it, and not when VS Code only stops waiting. */
-function endWith(token: vscode.CancellationToken, { question, ending }: Asked): void {
-  const at = Date.now();
-  token.onCancellationRequested(() => {
-    if (Date.now() - at < GIVES_UP_AFTER_MS || !isPresent(question)) ending.cancel();
-  });
 }
 
 /** Where the cursor is after one key in the active editor; nothing for all other changes. */

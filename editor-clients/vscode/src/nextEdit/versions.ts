@@ -15,6 +15,8 @@ interface Step {
 }
 
 const MOST_STEPS = 64;
+/** All texts before steps together: of a file of megabytes only the last few are kept. */
+const MOST_CHARACTERS = 8_000_000;
 
 /** The present text of one document and the steps that led to it. */
 export class Versions {
@@ -32,7 +34,7 @@ export class Versions {
     // From the end of the text backwards, so that none moves the next.
     const ordered = [...changes].sort((a, b) => b.start - a.start);
     const step = { before: this.text, version: this.version, changes: ordered };
-    this.steps = [...this.steps.slice(1 - MOST_STEPS), step];
+    this.steps = kept([...this.steps.slice(1 - MOST_STEPS), step]);
     this.text = text;
     this.version = version;
     return step;
@@ -51,6 +53,16 @@ export class Versions {
     if (edit.start === edit.end && edit.text === '') return { kind: 'done' };
     return over(edit, first < 0 ? [] : this.steps.slice(first));
   }
+}
+
+/** The last of `steps`, as many as may be remembered. */
+function kept(steps: Step[]): Step[] {
+  let left = MOST_CHARACTERS;
+  const first = steps.findLastIndex(({ before }) => {
+    left -= before.length;
+    return left < 0;
+  });
+  return steps.slice(first + 1);
 }
 
 /** Carry `edit` over `steps`, the first of which was made for the same text. */

@@ -22,6 +22,19 @@ const PLAIN = [
   'budgetMs',
 ] as const;
 const CONTEXT = ['prefixChars', 'suffixChars', 'snippetChars', 'snippets', 'recentEdits'] as const;
+const NEXT_EDIT = ['enabled', 'onSave', 'idleMs', 'show', 'model', 'budgetMs'] as const;
+const BACKEND = [
+  'kind',
+  'url',
+  'model',
+  'template',
+  'apiKeyEnv',
+  'apiKeyFile',
+  'headers',
+  'timeoutMs',
+  'sendSnippets',
+  'fallback',
+] as const;
 const ENGINE = ['idleMinutes', 'autostart', 'socket', 'command'] as const;
 
 /** Return the options; a `model` becomes the command that starts the engine with it. */
@@ -35,8 +48,10 @@ export function serverOptions(read: Read, program: string): ServerOptions {
   return {
     ...Object.fromEntries(PLAIN.map((key) => [key, read(key)])),
     statusNotifications: true,
+    nextEdit: group(read, 'nextEdit', NEXT_EDIT),
     context: group(read, 'context', CONTEXT),
     engine,
+    backend: group(read, 'backend', BACKEND),
   };
 }
 

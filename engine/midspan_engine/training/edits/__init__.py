@@ -1,1 +1,1 @@
-"""The edit adapter: its data, its prompt and its task."""
+"""Next edits: samples of them, and the task that learns them."""

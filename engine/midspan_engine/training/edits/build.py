@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import collections
 import itertools
-import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from midspan_engine.training.data_build import is_held_out
-from midspan_engine.training.data_fetch import FetchError, fetch, source_texts
+from midspan_engine.training.data_fetch import fetch, source_texts
 from midspan_engine.training.data_filter import LANGUAGES, BenchmarkFilter, Deduplicator
 from midspan_engine.training.edits.refactor import refactored
 from midspan_engine.training.edits.releases import ReleaseMiner, release_texts, revisions
 from midspan_engine.training.edits.samples import REAL, read_samples, write_samples
 from midspan_engine.training.licences import is_permissive
+from midspan_engine.training.manifest import build_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from midspan_engine.training.edits.package_list import EditPackage, Release
@@ -72,40 +71,10 @@ def build(settings: EditDataSettings, packages: Sequence[EditPackage]) -> list[E
         ShardError: samples of an earlier run are damaged.
     """
     manifest = settings.folder / "manifest.json"
-    done = {record.key: record for record in read_edit_manifest(manifest)}
     builder = _Builder(settings)
-    for key in done:
-        builder.remember(key)
-    progress = tqdm(packages, unit="package", desc="edits")
-    for package in progress:
-        progress.set_postfix_str(package.name)
-        if package.key in done:
-            continue
-        try:
-            record = builder.package(package)
-        except FetchError as error:
-            _LOG.warning("left out: %s", error)
-            continue
-        if record is not None:
-            done[record.key] = record
-            _write_manifest(manifest, done.values())
-    return list(done.values())
-
-
-def read_edit_manifest(path: Path) -> list[EditRecord]:
-    """Records of an earlier run; empty if there was none."""
-    if not path.is_file():
-        return []
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    return [EditRecord(**entry) for entry in raw["packages"]]
-
-
-def _write_manifest(path: Path, records: Iterable[EditRecord]) -> None:
-    ordered = [asdict(record) for record in sorted(records, key=lambda record: record.key)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"packages": ordered}, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    return build_missing(
+        manifest, packages, builder.package, remember=builder.remember, kind=EditRecord
+    )
 
 
 class _Builder:

@@ -1,20 +1,20 @@
-"""Training of the edit adapter: the region as it becomes, or the one token for "no edit".
+"""Training of next edits: the region as it becomes, or the one token for "no edit".
 
 The adapter acts on all rows, as the infilling adapter does. Tokens that only repeat the original
-weigh little: an engine takes them from the draft. What counts is where the text turns away from
+weigh less: an engine takes them from the draft. What counts is where the text turns away from
 it, where it comes back, and whether it should at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from midspan_engine.training.cut_head import SoftCrossEntropy
-from midspan_engine.training.edits.format import Marks, WindowError
+from midspan_engine.decoding.edit_prompt import Marks, WindowError
+from midspan_engine.training.cut_head import token_loss
 from midspan_engine.training.edits.samples import (
     REAL,
     EditCorpus,
@@ -23,7 +23,7 @@ from midspan_engine.training.edits.samples import (
     write_samples,
 )
 from midspan_engine.training.edits.targets import cut_after_change, encode_edit, shrunk
-from midspan_engine.training.task import PartLoss
+from midspan_engine.training.task import LossReport, PartLoss, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ _TRIES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditReport:
+class EditReport(LossReport):
     """Figures on samples of held-out packages, the answer's own tokens given (teacher forcing).
 
     Where every token is the most likely one, greedy decoding gives the same answer.
@@ -62,18 +62,7 @@ class EditReport:
     """Share of unchanged regions whose first token is "no edit"."""
     false_quiet_rate: float
     """The same among changed regions, where it is wrong."""
-    loss: float
-    """Weighted mean cross entropy, in nats."""
     samples: int
-
-    @property
-    def score(self) -> float:
-        """Lower loss is better."""
-        return -self.loss
-
-    def as_json(self) -> dict[str, object]:
-        """For the log."""
-        return asdict(self)
 
 
 class EditSampler:
@@ -125,7 +114,7 @@ class EditSampler:
 class EditTask:
     """See `task.Task`."""
 
-    kind: AdapterKind = "edit"
+    kind: AdapterKind = "infill"
     block = 1
 
     def __init__(
@@ -140,13 +129,7 @@ class EditTask:
         hidden, targets = self._answer(adapter, edit)
         weights = torch.from_numpy(edit.weights).to(hidden.device, copy=True)
         weights[1:] *= max(float(weights[1:].sum()), 1.0) ** -0.5
-        total, best = SoftCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            hidden,
-            self.head,
-            targets.unsqueeze(1),
-            torch.ones_like(targets).unsqueeze(1).float(),
-            weights,
-        )
+        total, best = token_loss(hidden, self.head, targets, weights)
         spend("forward")
         # "First" in the log: what matters, the changed tokens or the one that says no edit.
         matters = torch.from_numpy(edit.changed | edit.quiet).to(hidden.device)
@@ -177,8 +160,8 @@ class EditTask:
         device = self.head.device
         ids = torch.from_numpy(edit.ids).to(device)
         positions = torch.arange(len(ids), device=device)
-        cut = edit.region if self.sampler.settings.rows == "region" else 0
-        past = self._frozen(ids[:cut], positions[:cut]) if cut else None
+        cut = edit.region if self.sampler.settings.gradient == "region" else 0
+        past = self._constant(adapter, ids[:cut], positions[:cut]) if cut else None
         output = self.model(
             ids[cut:].unsqueeze(0), positions[cut:].unsqueeze(0), past=past, adapter=adapter
         )
@@ -186,12 +169,12 @@ class EditTask:
         return hidden, torch.from_numpy(edit.targets).to(device)
 
     @torch.no_grad()
-    def _frozen(self, ids: Tensor, positions: Tensor) -> Sequence[KeyValues]:
-        """Keys and values of rows that the adapter does not act on."""
-        frozen: Sequence[KeyValues] = self.model(
-            ids.unsqueeze(0), positions.unsqueeze(0)
+    def _constant(self, adapter: Adapter, ids: Tensor, positions: Tensor) -> Sequence[KeyValues]:
+        """Keys and values of rows that the gradient does not reach."""
+        constant: Sequence[KeyValues] = self.model(
+            ids.unsqueeze(0), positions.unsqueeze(0), adapter=adapter
         ).keys_values
-        return frozen
+        return constant
 
 
 class _Tally:
@@ -222,13 +205,13 @@ class _Tally:
 
     def report(self) -> EditReport:
         return EditReport(
-            exact=_share(self.exact[True] + self.exact[False]),
-            text_exact=_share(self.text),
-            exact_release=_share(self.exact[True]),
-            exact_refactoring=_share(self.exact[False]),
-            right=_share(self.right),
-            quiet_rate=_share(self.first[True]),
-            false_quiet_rate=_share(self.first[False]),
+            exact=share_of(self.exact[True] + self.exact[False]),
+            text_exact=share_of(self.text),
+            exact_release=share_of(self.exact[True]),
+            exact_refactoring=share_of(self.exact[False]),
+            right=share_of(self.right),
+            quiet_rate=share_of(self.first[True]),
+            false_quiet_rate=share_of(self.first[False]),
             loss=round(sum(self.losses) / max(sum(self.weights), 1e-6), 4),
             samples=len(self.losses),
         )
@@ -268,7 +251,3 @@ def _held_out(
     ]
     write_samples(kept, samples)
     return samples
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return round(float(np.mean(hits)), 4) if hits else 0.0

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from midspan_engine.training.edits.format import hunk_text
+from midspan_engine.decoding.edit_prompt import hunk_text
 from midspan_engine.training.edits.samples import EditSample
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from midspan_engine.decoding.edit_prompt import EditContext
+from midspan_engine.protocol import PastEdit
 from midspan_engine.training.data_shards import ShardError
-from midspan_engine.training.edits.format import EditContext, PastEdit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from midspan_engine.training.edits.format import EditWindow, Layout, Marks, encode_prompt
+from midspan_engine.decoding.alignment import changed_tokens
+from midspan_engine.decoding.edit_prompt import EditWindow, Layout, Marks, encode_prompt
 
 if TYPE_CHECKING:
-    from midspan_engine.training.edits.format import Encode
+    from midspan_engine.decoding.edit_prompt import Encode
     from midspan_engine.training.edits.samples import EditSample
 
 _TRAILING = 4
@@ -35,9 +35,11 @@ class EditSettings:
     two is that of `quiet_share`."""
     cut_share: float = 0.5
     """Of the answers that training ends soon after their last change: copying costs time."""
-    rows: Literal["all", "region"] = "all"
-    """Rows that the adapter acts on: with `region`, those from the region's marker on. History and
-    file then stay on the frozen weights, so their cache can be shared with completion."""
+    spans: int = 1
+    """Contexts of each step that are plain spans instead, so that infilling is not forgotten."""
+    gradient: Literal["all", "region"] = "region"
+    """Rows that the gradient reaches: with `region`, those from the region's marker on, which makes
+    a step a third cheaper; the adapter acts on all of them either way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +114,6 @@ def cut_after_change(edit: EncodedEdit) -> EncodedEdit:
         weights=edit.weights[:kept],
         changed=edit.changed[:kept],
     )
-
-
-def changed_tokens(original: list[int], updated: list[int]) -> list[bool]:
-    """Which of the updated tokens are new, or the first behind something deleted."""
-    flags = [False] * len(updated)
-    matcher = difflib.SequenceMatcher(None, original, updated, autojunk=False)
-    for tag, _, _, begin, end in matcher.get_opcodes():
-        if tag == "delete" and begin < len(flags):
-            flags[begin] = True
-        elif tag != "equal":
-            flags[begin:end] = [True] * (end - begin)
-    return flags
 
 
 def shrunk(window: EditWindow, rng: np.random.Generator) -> EditWindow:

@@ -12,7 +12,7 @@ from midspan_engine.training.data_build import is_held_out
 from midspan_engine.training.data_fetch import FetchError, Wanted
 from midspan_engine.training.data_shards import ShardError
 from midspan_engine.training.edits import build as edit_build
-from midspan_engine.training.edits.build import EditDataSettings, build, read_edit_manifest
+from midspan_engine.training.edits.build import EditDataSettings, EditRecord, build
 from midspan_engine.training.edits.package_list import (
     EditPackage,
     PackageListError,
@@ -21,6 +21,7 @@ from midspan_engine.training.edits.package_list import (
 )
 from midspan_engine.training.edits.samples import EditCorpus, read_samples
 from midspan_engine.training.licences import is_permissive
+from midspan_engine.training.manifest import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ def test_releases_become_samples_and_a_manifest(
     assert set(record.kinds) - {"release", "release quiet"}, "no refactorings"
     assert record.languages == {"python": len(samples)}
     assert [version for version, _ in record.releases] == ["1.0", "1.1"]
-    assert read_edit_manifest(settings.folder / "manifest.json")[0].samples == len(samples)
+    assert read_records(settings.folder / "manifest.json", EditRecord)[0].samples == len(samples)
 
 
 def test_the_same_samples_come_out_again(

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from midspan_engine.training.edits.format import EditWindow, Marks
+from midspan_engine.decoding.edit_prompt import EditWindow, Marks
 from midspan_engine.training.edits.samples import EditSample
 from midspan_engine.training.edits.targets import (
     EditSettings,
-    changed_tokens,
     cut_after_change,
     encode_edit,
     shrunk,
@@ -47,11 +46,6 @@ def replace_texts(original: str, updated: str) -> EditSample:
         kind=SAMPLE.kind, language="c", path="a.c", history=SAMPLE.history, before="", after="",
         original=original, updated=updated,
     )  # fmt: skip
-
-
-def test_the_first_token_behind_a_deletion_counts_as_changed() -> None:
-    assert changed_tokens([1, 2, 3, 4], [1, 4]) == [False, True]
-    assert changed_tokens([1, 2], [1, 2, 3]) == [False, False, True]
 
 
 def test_no_edit_is_one_token() -> None:

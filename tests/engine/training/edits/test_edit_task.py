@@ -1,4 +1,4 @@
-"""The edit adapter: it learns edits and silence, and is written as its own kind."""
+"""Next edits: edits and silence are learned, and plain spans beside them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from midspan_engine.commands import train
-from midspan_engine.models.adapter_file import AdapterError, read_adapter, read_adapter_info
+from midspan_engine.decoding.edit_prompt import EditWindow
+from midspan_engine.models.adapter_file import read_adapter, read_adapter_info
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
-from midspan_engine.training.edits.edit_task import EditReport, EditSampler
-from midspan_engine.training.edits.format import EditWindow
+from midspan_engine.training.edits.edit_task import EditSampler, EditTask
+from midspan_engine.training.edits.joint_task import JointTask
 from midspan_engine.training.edits.samples import REAL, EditCorpus, read_samples
 from midspan_engine.training.edits.targets import EditSettings
 from midspan_engine.training.run import prepare
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from midspan_engine.training.edits.format import Layout
+    from midspan_engine.decoding.edit_prompt import Layout
     from midspan_engine.training.edits.package_list import EditPackage
     from midspan_engine.training.run import RunPlan
+    from midspan_engine.training.trainer import Trainer
 
 WINDOW = EditWindow(total=700, region=500, history=100, before=60, after=30, newest=60)
 CONFIG = """
@@ -54,7 +57,12 @@ newest = 60
 
 @pytest.fixture
 def edit_plan(run_plan: RunPlan, edit_samples: Path) -> RunPlan:
-    return dataclasses.replace(run_plan, kind="edit", data=edit_samples)
+    return dataclasses.replace(run_plan, kind="infill", edits=edit_samples)
+
+
+def edit_task(trainer: Trainer) -> EditTask:
+    assert isinstance(trainer.task, JointTask)
+    return trainer.task.edit
 
 
 @pytest.fixture
@@ -64,13 +72,13 @@ def settings(small_settings: TrainSettings) -> TrainSettings:
 
 
 def test_it_learns_to_edit_and_to_be_quiet(edit_plan: RunPlan, settings: TrainSettings) -> None:
-    trainer = prepare(edit_plan, dataclasses.replace(settings, steps=1_000))
-    before = trainer.task.evaluate(trainer._averaged())
+    edit = dataclasses.replace(settings.edit, spans=0)
+    trainer = prepare(edit_plan, dataclasses.replace(settings, steps=1_000, edit=edit))
+    task = edit_task(trainer)
+    before = task.evaluate(trainer._averaged())
     for _ in range(30):
         trainer.step()
-    after = trainer.task.evaluate(trainer._averaged())
-    assert isinstance(before, EditReport)
-    assert isinstance(after, EditReport)
+    after = task.evaluate(trainer._averaged())
     assert after.loss < before.loss - 0.3
     assert after.score > before.score
     assert before.quiet_rate == 0.0
@@ -78,35 +86,38 @@ def test_it_learns_to_edit_and_to_be_quiet(edit_plan: RunPlan, settings: TrainSe
 
 
 @pytest.mark.parametrize("layout", ["fim", "sections"])
-def test_rows_before_the_region_can_stay_frozen(
+def test_a_gradient_that_ends_at_the_region_leaves_the_loss_as_it_is(
     edit_plan: RunPlan, settings: TrainSettings, layout: Layout
 ) -> None:
     losses, gradients = [], []
-    for rows in ("all", "region"):
-        edit = EditSettings(window=WINDOW, layout=layout, rows=rows)
+    for reach in ("all", "region"):
+        edit = EditSettings(window=WINDOW, layout=layout, gradient=reach, spans=0)
         trainer = prepare(edit_plan, dataclasses.replace(settings, edit=edit))
+        with torch.no_grad():
+            for name, value in trainer.adapter.state_dict().items():
+                if name.endswith("lora_b"):  # nothing is added before the first step
+                    torch.manual_seed(len(name))
+                    value.normal_(std=0.02)
         sums = trainer.gradients()
         losses.append(float(sums[0]))
         gradients.append(
             sum(float(p.grad.norm()) for p in trainer.parameters if p.grad is not None)
         )
-    # An adapter that adds nothing yet changes no row, frozen or not.
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert gradients[1] > 0
     assert gradients[1] != pytest.approx(gradients[0], rel=1e-3)
 
 
-def test_a_run_leaves_an_adapter_of_its_kind(edit_plan: RunPlan, settings: TrainSettings) -> None:
+def test_a_run_leaves_an_infilling_adapter(edit_plan: RunPlan, settings: TrainSettings) -> None:
     trainer = prepare(edit_plan, dataclasses.replace(settings, steps=2))
     trainer.run()
     line = json.loads(trainer.files.log.read_text().splitlines()[-1])
-    assert {"exact_release", "right", "quiet_rate", "false_quiet_rate", "loss"} <= line.keys()
+    edits = {"exact_release", "right", "quiet_rate", "false_quiet_rate", "loss"}
+    assert edits | {"infill_exact", "infill_loss", "infill_end_right"} <= line.keys()
     config = Qwen2Config.from_folder(edit_plan.model)
-    arrays, info = read_adapter(edit_plan.export, config, base_sha256="c" * 64, kind="edit")
-    assert info.kind == "edit"
+    arrays, info = read_adapter(edit_plan.export, config, base_sha256="c" * 64, kind="infill")
+    assert info.kind == "infill"
     assert arrays.mask_embedding is None
-    with pytest.raises(AdapterError, match="of kind 'edit'"):
-        read_adapter(edit_plan.export, config, base_sha256="c" * 64)
 
 
 def test_the_held_out_samples_are_kept_with_the_run(
@@ -116,8 +127,7 @@ def test_the_held_out_samples_are_kept_with_the_run(
     kept = read_samples(edit_plan.folder / "held_out.msgpack.z")
     assert [sum(s.kind == REAL and not s.quiet for s in kept), sum(s.quiet for s in kept)] == [2, 2]
     changed = dataclasses.replace(settings, seed=99, evaluation_contexts=60)
-    task = prepare(edit_plan, changed).task
-    assert task.held_out == kept  # type: ignore[attr-defined]
+    assert edit_task(prepare(edit_plan, changed)).held_out == kept
 
 
 def test_draws_repeat_and_follow_the_shares(edit_samples: Path, tokenizer: Tokenizer) -> None:
@@ -142,7 +152,7 @@ def test_a_window_that_no_region_fits_is_named(edit_samples: Path, tokenizer: To
 def test_settings_of_the_prompt_can_be_changed_by_name() -> None:
     changed = settings_from({"edit": {"layout": "sections"}}, "here", edit_settings())
     assert changed.edit.layout == "sections"
-    assert (changed.rank, changed.alpha) == (16, 32.0)
+    assert (changed.rank, changed.alpha) == (32, 64.0)
 
 
 def _run(arguments: list[str]) -> int:
@@ -152,7 +162,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def test_the_command_trains_and_exports(
-    tiny_folder: Path, edit_samples: Path, tmp_path: Path
+    tiny_folder: Path, edit_samples: Path, data_folder: Path, tmp_path: Path
 ) -> None:
     config, export = tmp_path / "config.toml", tmp_path / "a.safetensors"
     config.write_text(CONFIG)
@@ -161,11 +171,11 @@ def test_the_command_trains_and_exports(
         "--run", str(tmp_path / "run"), "--export", str(export), "--config", str(config),
         "--dtype", "fp32", "--threads", "1",
     ]  # fmt: skip
-    assert _run(["edit", *arguments]) == 0
+    assert _run(["edit", *arguments, "--spans", str(data_folder)]) == 0
     info = read_adapter_info(export)
-    assert (info.kind, info.rank, info.base_sha256) == ("edit", 4, "d" * 64)
+    assert (info.kind, info.rank, info.base_sha256) == ("infill", 4, "d" * 64)
     export.unlink()
-    assert _run(["export", "--kind", "edit", *arguments]) == 0
+    assert _run(["export", "--kind", "infill", *arguments, "--data", str(data_folder)]) == 0
     assert read_adapter_info(export) == info
     assert (tmp_path / "run" / "curves.png").stat().st_size > 0
 

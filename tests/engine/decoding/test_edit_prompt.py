@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from midspan_engine.training.edits.format import (
+from midspan_engine.decoding.edit_prompt import (
     EditContext,
     EditWindow,
     Marks,
-    PastEdit,
     WindowError,
     encode_prompt,
     hunk_text,
 )
+from midspan_engine.protocol import PastEdit
 
 MARKS = Marks(file=-1, prefix=-2, suffix=-3, middle=-4, pad=-5, end=-6)
 NAMES = {-1: "{file}", -2: "{prefix}", -3: "{suffix}", -4: "{middle}", -5: "{pad}", -6: "{end}"}
@@ -92,6 +92,6 @@ def test_a_hunk_can_insert_at_the_top_and_delete_at_the_end() -> None:
     assert hunk_text("a\nb\n", "a\n") == " a\n-b\n"
 
 
-def test_the_engine_can_import_the_format_without_torch() -> None:
-    code = "import sys, midspan_engine.training.edits.format; sys.exit('torch' in sys.modules)"
+def test_the_engine_can_import_it_without_torch() -> None:
+    code = "import sys, midspan_engine.decoding.edit_prompt; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,8 @@ first token, so one row tells. A region is therefore never deleted down to nothi
 `sections`  HISTORY<|file_sep|>path⏎before<|fim_prefix|>original<|fim_suffix|>after
             <|file_sep|>updated<|endoftext|>
 
-No torch here: the engine builds the same prompt.
+The engine decodes with `fim`, which training found to be better; `sections` is kept for training.
+No torch here: training builds the same prompt.
 """
 
 from __future__ import annotations
@@ -19,14 +20,22 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from midspan_engine.decoding.prompt import Prompt
+from midspan_engine.protocol import PastEdit
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from midspan_engine.protocol import EditRequest
+    from midspan_engine.tokenizer import SpecialIds, Tokenizer
 
     Encode = Callable[[str], Sequence[int]]
     """Text to ids, without special tokens."""
 
 Layout = Literal["fim", "sections"]
 _CONTEXT_LINES = 2
+_LONGEST_TOKEN = 16
+"""Characters that no stretch of real text exceeds per token."""
 
 
 class WindowError(ValueError):
@@ -59,14 +68,17 @@ class Marks:
         file, prefix, suffix, middle, pad, end = ids
         return cls(file=file, prefix=prefix, suffix=suffix, middle=middle, pad=pad, end=end)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastEdit:
-    """One hunk of the history."""
-
-    path: str
-    diff: str
-    """Lines that begin with a space, `-` or `+`, as `hunk_text` makes them."""
+    @classmethod
+    def of_special(cls, ids: SpecialIds) -> Marks:
+        """The same of the engine's tokenizer."""
+        return cls(
+            file=ids.file_sep,
+            prefix=ids.fim_prefix,
+            suffix=ids.fim_suffix,
+            middle=ids.fim_middle,
+            pad=ids.fim_pad,
+            end=ids.eos,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +87,31 @@ class EditContext:
 
     path: str
     history: tuple[PastEdit, ...]
-    """Oldest first."""
+    """Oldest first; the lines of each hunk begin with a space, `-` or `+`, as in `hunk_text`."""
     before: str
     original: str
     after: str
+
+    @classmethod
+    def of(cls, request: EditRequest, window: EditWindow) -> EditContext:
+        """What a request tells, cut so that a huge text costs no more than can be used of it.
+
+        Raises:
+            WindowError: the region is longer than `window.region`.
+        """
+        if len(request.region) > window.region * _LONGEST_TOKEN:
+            raise WindowError(f"the region has more than {window.region} tokens")
+        most = window.before * _LONGEST_TOKEN, window.after * _LONGEST_TOKEN
+        hunk = (window.history + 1) * _LONGEST_TOKEN
+        return cls(
+            path=request.path,
+            history=tuple(
+                PastEdit(path=edit.path, diff=edit.diff[:hunk]) for edit in request.history
+            ),
+            before=request.before[-most[0] :],
+            original=request.region,
+            after=request.after[: most[1]],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +129,18 @@ class EditWindow:
     after: int = 128
     newest: int = 128
     """Of the newest hunk, which is what the edit follows from."""
+
+
+def build_edit_prompt(request: EditRequest, tokenizer: Tokenizer, window: EditWindow) -> Prompt:
+    """Encode `request` as one causal run.
+
+    Raises:
+        WindowError: the region is longer than `window.region`.
+    """
+    context = EditContext.of(request, window)
+    marks = Marks.of_special(tokenizer.special)
+    *head, middle = encode_prompt(context, "fim", tokenizer.encode, marks, window)
+    return Prompt(head=tuple(head), tail=(), middle_mark=middle, pending=b"")
 
 
 def hunk_text(before: str, after: str) -> str:

@@ -1,0 +1,308 @@
+"""Who is asked for a next edit, when, and what ends the asking. The engine is a script."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from midspan_engine.protocol import Edited, EditRequest, RequestRejected
+from midspan_server.next_edit.flow import Ask, Flow
+from midspan_server.next_edit.seeking import MOST_REGIONS, Scene
+from midspan_server.settings import NextEditSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.server.next_edit.conftest import Desk
+
+    from midspan_server.next_edit.proposals import Offered
+    from midspan_server.snapshot import DocumentSnapshot
+
+SETTINGS = NextEditSettings()
+FILLER = "".join(f"x{at} = {at}\n" for at in range(40))
+TEXT = f"def area(w):\n    return w\n\n{FILLER}\nprint(area(1))\n"
+
+
+class Script:
+    """An engine that answers by `rewrite`; None means that it never does."""
+
+    def __init__(self) -> None:
+        self.asked: list[EditRequest] = []
+        self.was_asked = asyncio.Event()
+        self.cancelled = 0
+        self.rewrite: Callable[[EditRequest], str | None] = lambda request: request.region
+        self.error: RequestRejected | None = None
+
+    async def edit(self, request: EditRequest) -> Edited | None:
+        self.asked.append(request)
+        self.was_asked.set()
+        if self.error is not None:
+            raise self.error
+        text = self.rewrite(request)
+        if text is None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        is_edit = text != request.region
+        return Edited(
+            id=request.id,
+            document_version=request.document_version,
+            finish="edit" if is_edit else "no_edit",
+            text=text or "" if is_edit else "",
+            edit_probability=0.95 if is_edit else 0.02,
+            mean_logprob=-0.1,
+            lowest_logprob=-0.2,
+        )
+
+
+class Table:
+    """The desk with a flow that follows its edits."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.script = desk, Script()
+        self.flow = Flow(self.scene, lambda: self.script)
+
+    def scene(self) -> Scene:
+        return Scene(history=self.desk.history, documents=tuple(self.desk.open_documents()))
+
+    def replace(self, old: str, new: str) -> DocumentSnapshot:
+        before = self.desk.documents["a.py"]
+        after = self.desk.replace("a.py", old, new)
+        self.flow.changed(before, after)
+        return after
+
+    async def find(
+        self, settings: NextEditSettings = SETTINGS, *, by_hand: bool = False
+    ) -> tuple[Offered, ...]:
+        ask = Ask(snapshot=self.desk.documents["a.py"], offset=0, by_hand=by_hand)
+        return await self.flow.find(ask, settings)
+
+    def take(self, offered: Offered) -> None:
+        one = offered.proposal
+        before = self.desk.documents["a.py"]
+        after = self.desk.edit("a.py", one.start, one.end, one.text)
+        self.flow.changed(before, after)
+        self.flow.memory.accepted(offered.id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flow.stop()
+
+
+@pytest.fixture
+def table(desk: Desk) -> Iterator[Table]:
+    desk.open("a.py", TEXT)
+    with Table(desk) as made:
+        yield made
+
+
+def _call(request: EditRequest) -> str:
+    return request.region.replace("area(1)", "area(1, 1)")
+
+
+def _body(request: EditRequest) -> str:
+    return request.region.replace("return w\n", "return w * h\n")
+
+
+def _both(request: EditRequest) -> str:
+    return _call(request) if "area(1)" in request.region else _body(request)
+
+
+async def test_rules_come_first_and_ask_nobody(table: Table) -> None:
+    table.replace("def area(w)", "def area(width)")
+    assert [one.source for one in await table.find()] == ["rules"]
+    assert table.script.asked == []
+
+
+async def test_regions_are_asked_one_after_the_other_until_one_has_an_edit(table: Table) -> None:
+    table.script.rewrite = _body
+    table.replace("area(w)", "area(w, h)")
+    [found] = await table.find()
+    assert (found.proposal.text, found.source) == (" * h", "engine")
+    assert 0.5 < found.probability < 1
+    assert "return w" in table.script.asked[-1].region
+    assert len(table.script.asked) > 1
+
+
+async def test_no_more_than_a_handful_of_regions_is_asked(table: Table) -> None:
+    calls = "".join(f"{FILLER}area({at})\n" for at in range(9))
+    table.desk.open("a.py", f"def area(w):\n    return w\n\n{calls}")
+    table.replace("area(w)", "area(w, h)")
+    assert await table.find() == ()
+    assert len(table.script.asked) == MOST_REGIONS
+    starts = [one.region for one in table.script.asked]
+    assert len(set(starts)) == len(starts)
+
+
+async def test_the_same_question_is_not_asked_twice(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    assert await table.find() == ()
+    number = len(table.script.asked)
+    assert await table.find() == ()
+    assert len(table.script.asked) == number
+
+
+async def test_an_edit_that_was_dismissed_gives_way_to_another_region(table: Table) -> None:
+    table.script.rewrite = _both
+    table.replace("area(w)", "area(w, h)")
+    [first] = await table.find()
+    table.flow.memory.dismissed(first.id)
+    [second] = await table.find()
+    assert {first.proposal.text, second.proposal.text} == {" * h", ", 1"}
+
+
+async def test_a_change_ends_the_search(table: Table) -> None:
+    table.script.rewrite = lambda _: None
+    table.replace("area(w)", "area(w, h)")
+    waiting = asyncio.ensure_future(table.find())
+    await table.script.was_asked.wait()
+    table.replace("x1 = 1", "x1 = 11")
+    assert await waiting == ()
+    assert table.script.cancelled == 1
+
+
+async def test_a_newer_question_about_the_same_text_joins(table: Table) -> None:
+    table.script.rewrite = lambda _: None
+    table.replace("area(w)", "area(w, h)")
+    first, second = asyncio.ensure_future(table.find()), asyncio.ensure_future(table.find())
+    await table.script.was_asked.wait()
+    await asyncio.sleep(0)
+    assert len(table.script.asked) == 1
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    assert table.script.cancelled == 0
+    second.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await second
+    await asyncio.sleep(0)
+    assert table.script.cancelled == 1
+
+
+async def test_who_asks_again_right_after_cancelling_gets_an_answer(table: Table) -> None:
+    table.script.rewrite = lambda _: None
+    table.replace("area(w)", "area(w, h)")
+    first = asyncio.ensure_future(table.find())
+    await table.script.was_asked.wait()
+    first.cancel()
+    await asyncio.sleep(0)
+    table.script.rewrite = _both
+    assert len(await table.find()) == 1
+
+
+async def test_completions_keep_further_regions_waiting(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    with table.flow.giving_way():
+        waiting = asyncio.ensure_future(table.find())
+        await asyncio.sleep(0.05)
+        assert table.script.asked == []
+    await waiting
+    assert table.script.asked
+
+
+async def test_the_budget_is_for_all_regions_together(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    settings = NextEditSettings(budget_ms=100)
+    with table.flow.giving_way():
+        assert await table.find(settings) == ()
+    assert table.script.asked == []
+    await table.find(settings)
+    budgets = [one.budget_ms or 0 for one in table.script.asked]
+    assert budgets == sorted(budgets, reverse=True)
+    assert max(budgets) <= 100
+
+
+async def test_what_follows_an_offer_is_looked_for_ahead(table: Table) -> None:
+    table.script.rewrite = _both
+    table.replace("area(w)", "area(w, h)")
+    offered = await table.find()
+    table.flow.look_ahead(offered, SETTINGS)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    table.take(offered[0])
+    number = len(table.script.asked)
+    [second] = await table.find()
+    assert {offered[0].proposal.text, second.proposal.text} == {" * h", ", 1"}
+    assert second.proposal.snapshot is table.desk.documents["a.py"]
+    assert len(table.script.asked) == number
+
+
+async def test_parts_that_are_far_apart_are_offered_together_and_wait(table: Table) -> None:
+    body = "".join(f"    a{at} = 0\n" for at in range(6))
+    table.desk.open("a.py", f"def area(w):\n    b = w\n{body}    return w\n")
+    table.script.rewrite = lambda request: request.region.replace("= w\n", "= w * h\n").replace(
+        "return w\n", "return w, h\n"
+    )
+    table.replace("area(w)", "area(w, h)")
+    first, second = await table.find()
+    assert (first.proposal.text, second.proposal.text) == (" * h", ", h")
+    table.take(first)
+    number = len(table.script.asked)
+    [again] = await table.find()
+    assert again.proposal.text == ", h"
+    assert len(table.script.asked) == number
+
+
+@pytest.mark.parametrize("line", ["\n\n   ", "x" * 2000, "x1, y2 = [{}] " * 60])
+async def test_empty_and_long_regions_are_not_asked_about(table: Table, line: str) -> None:
+    table.desk.open("a.py", f"a = 1\n{line}\n")
+    table.replace("a = 1\n", "")
+    assert await table.find() == ()
+    assert table.script.asked == []
+
+
+async def test_what_waits_is_gone_when_the_person_does_something_else(table: Table) -> None:
+    body = "".join(f"    a{at} = 0\n" for at in range(6))
+    table.desk.open("a.py", f"def area(w):\n    b = w\n{body}    return w\n")
+    table.script.rewrite = lambda request: request.region.replace("= w\n", "= w * h\n").replace(
+        "return w\n", "return w, h\n"
+    )
+    table.replace("area(w)", "area(w, h)")
+    assert len(await table.find()) == 2
+    table.replace("a3 = 0", "a3 = 1")
+    table.script.rewrite = lambda request: request.region
+    assert await table.find() == ()
+
+
+async def test_a_region_that_is_refused_is_passed_over(table: Table) -> None:
+    table.script.error = RequestRejected("too_large", "too long")
+    table.replace("area(w)", "area(w, h)")
+    assert await table.find() == ()
+    assert len(table.script.asked) > 1
+    table.script.error = RequestRejected("queue_full", "busy")
+    with pytest.raises(RequestRejected):
+        await table.find()
+
+
+async def test_asking_by_hand_shows_what_is_doubtful(table: Table) -> None:
+    table.script.rewrite = lambda request: request.region.replace(
+        "return w\n", "return w * h * " + " * ".join(f"unknown_{at}" for at in range(60)) + "(\n"
+    )
+    table.replace("area(w)", "area(w, h)")
+    quiet = NextEditSettings(show="quiet")
+    assert await table.find(quiet) == ()
+    shown = await table.find(quiet, by_hand=True)
+    assert [one.probability < 0.6 for one in shown] == [True]
+
+
+async def test_after_an_undo_the_model_is_asked_by_hand_only(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    table.replace("x39 = 39", "x39 = 40")
+    table.replace("x39 = 40", "x39 = 39")
+    assert await table.find() == ()
+    assert table.script.asked == []
+    await table.find(by_hand=True)
+    assert table.script.asked
+
+
+async def test_without_the_model_only_rules_are_used(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    assert await table.find(NextEditSettings(model=False)) == ()
+    assert table.script.asked == []

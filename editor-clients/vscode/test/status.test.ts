@@ -25,6 +25,15 @@ test('ready names the model', () => {
   });
 });
 
+test('ready names another server, and why it is not used', () => {
+  const message = 'Using the local engine because http://127.0.0.1:1 does not answer.';
+  const status = { state: 'ready', message, progress: 1, model: 'midspan-0.5b', backend: 'openai' };
+  assert.equal(
+    viewOf({ ...READY, status } as Situation).tooltip,
+    `Ready: midspan-0.5b, openai. ${message}`,
+  );
+});
+
 test('thinking spins and keeps its width', () => {
   assert.equal(viewOf({ ...READY, isThinking: true }).text, '$(loading~spin) Midspan');
 });

@@ -10,7 +10,7 @@ from pathlib import Path
 from midspan_engine.protocol import MidspanError
 
 HELP = "measure quality, latency or the runtimes (from a source checkout)"
-NAMES = ("quality", "latency", "runtimes")
+NAMES = ("quality", "latency", "runtimes", "diffusion_vs_ar", "next_edit", "rewriting", "http_load")
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 

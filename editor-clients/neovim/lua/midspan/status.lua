@@ -75,7 +75,7 @@ function M.sentence(bufnr)
   if current.state == 'ready' and pending > 0 then
     return 'thinking'
   end
-  if current.message ~= '' and current.state ~= 'ready' then
+  if current.message ~= '' then
     return current.state .. ': ' .. current.message
   end
   return current.state

@@ -9,6 +9,8 @@ export interface ServerStatus {
   /** 0..1 while loading. */
   readonly progress: number;
   readonly model: string;
+  /** Another server that completes, if one is configured. */
+  readonly backend?: string;
 }
 
 export interface Situation {
@@ -69,8 +71,11 @@ function workOf({ phase, status, isThinking }: Situation): View {
       return busy(` ${percent}`, status.message || `Loading the model: ${percent}`);
     }
     default: {
-      const model = status?.model ? `Ready: ${status.model}.` : 'Ready.';
-      return { text: `$(${isThinking ? 'loading~spin' : 'sparkle'}) ${NAME}`, tooltip: model };
+      const who = [status?.model, status?.backend].filter(Boolean).join(', ');
+      const tooltip = [who ? `Ready: ${who}.` : 'Ready.', status?.message]
+        .filter(Boolean)
+        .join(' ');
+      return { text: `$(${isThinking ? 'loading~spin' : 'sparkle'}) ${NAME}`, tooltip };
     }
   }
 }

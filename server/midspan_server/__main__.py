@@ -27,6 +27,7 @@ _OTHER_EXTRAS = {
     "matplotlib": "bench",
     "prometheus_client": "serve",
     "psutil": "bench",
+    "ray": "scale",
     "starlette": "serve",
     "torch": "torch",
     "uvicorn": "serve",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # As the model was taught; the engine cuts by tokens what is still too much.
 _BEFORE_CHARS, _AFTER_CHARS = 1_400, 800
 _MOST_HUNKS = 8
+# The model says too often that nothing is to change; what it would change is judged afterwards.
+_EDIT_FROM = 0.1
 _LONGEST_HUNK = 1_500
 
 
@@ -68,6 +70,7 @@ def edit_request(
         before=_tail(_unified(document.text[max(0, start - 2 * _BEFORE_CHARS) : start])),
         region=_unified(document.text[start:end]),
         after=_head(_unified(document.text[end : end + 2 * _AFTER_CHARS])),
+        edit_from=_EDIT_FROM,
         budget_ms=budget_ms,
     )
 

@@ -92,7 +92,9 @@ async def start_editor(environment: dict[str, str], state: Path) -> AsyncIterato
 
         async def start(*, options: dict[str, Any] | None = None, **how: Any) -> Editor:
             editor: Editor = _editor.Editor()
-            chosen = {"engine": {"autostart": False}} | (options or {})
+            chosen: dict[str, Any] = {"engine": {"autostart": False}} | (options or {})
+            # Off by default, for the weights that are the default were not taught next edits.
+            chosen["nextEdit"] = {"model": True} | chosen.get("nextEdit", {})
             await editor.start(environment, state / "lsp.log", options=chosen, **how)
             stack.push_async_callback(editor.quit)
             return editor

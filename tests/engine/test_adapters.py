@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from midspan_engine import weights
-from midspan_engine.adapters import Adapters, shipped
-from midspan_engine.models.adapter_file import read_adapter
+from midspan_engine.adapters import EDITS, Adapters, shipped
+from midspan_engine.models.adapter_file import AdapterError, read_adapter
 from midspan_engine.models.config import Qwen2Config
 
 if TYPE_CHECKING:
@@ -24,6 +24,15 @@ def test_every_shipped_adapter_belongs_to_a_model_of_the_catalogue() -> None:
     for path in shipped():
         assert path in chosen, path.name
     assert sum(path.stat().st_size for path in shipped()) <= MOST_BYTES
+
+
+def test_the_adapter_for_next_edits_is_chosen_only_by_its_name() -> None:
+    sha256 = next(iter(weights.KNOWN_MODELS)).sha256
+    edits, usual = (Adapters.choose(sha256, infill=word).infill for word in (EDITS, "auto"))
+    assert [edits] == list(shipped(EDITS))
+    assert edits != usual
+    with pytest.raises(AdapterError, match="midspan train edit"):
+        Adapters.choose("0" * 64, infill=EDITS)
 
 
 def test_other_weights_have_no_adapter() -> None:
@@ -48,5 +57,8 @@ def test_the_default_models_adapters_fit_its_weights() -> None:
     infill, _ = read_adapter(adapters.infill, config, base_sha256=files.sha256, kind="infill")
     assert adapters.mask is not None
     mask, info = read_adapter(adapters.mask, config, base_sha256=adapters.merged_sha256)
+    with_edits = Adapters.choose(files.sha256, infill=EDITS).infill
+    assert with_edits is not None
+    assert read_adapter(with_edits, config, base_sha256=files.sha256, kind="infill")
     assert len(infill.pairs) == len(mask.pairs) == 7 * config.num_hidden_layers
     assert info.tokens_trained > 100_000

@@ -42,7 +42,8 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--infill",
         default="auto",
-        help="infilling adapter, merged into the weights: a file; auto: the one that ships; none",
+        help="infilling adapter, merged into the weights: a file; auto: the one that ships; edits: "
+        "the one that knows next edits too; none",
     )
     parser.add_argument(
         "--adapter",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
-from midspan_engine.adapters import Adapters
+from midspan_engine.adapters import EDITS, Adapters, shipped
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -187,7 +187,11 @@ def _plan(args: argparse.Namespace) -> RunPlan:
     kind: AdapterKind = "infill" if named in ("infill", "edit") else "mask"
     edits = args.data if args.action == "edit" else None
     if kind == "infill":
-        merge, initial = None, Adapters.choose(sha256, infill=args.init).infill
+        first = args.init
+        taught = {info.base_sha256 for info in shipped(EDITS).values()}
+        if edits and first == "auto" and sha256 in taught:
+            first = EDITS
+        merge, initial = None, Adapters.choose(sha256, infill=first).infill
     else:
         adapters = Adapters.choose(sha256, infill=args.infill, mask=args.init)
         merge, initial = adapters.infill, adapters.mask

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from midspan_server.next_edit.proposals import Offered
     from midspan_server.snapshot import DocumentSnapshot
 
-SETTINGS = NextEditSettings()
+SETTINGS = NextEditSettings(model=True)
 FILLER = "".join(f"x{at} = {at}\n" for at in range(40))
 TEXT = f"def area(w):\n    return w\n\n{FILLER}\nprint(area(1))\n"
 
@@ -209,7 +209,7 @@ async def test_completions_keep_further_regions_waiting(table: Table) -> None:
 
 async def test_the_budget_is_for_all_regions_together(table: Table) -> None:
     table.replace("area(w)", "area(w, h)")
-    settings = NextEditSettings(budget_ms=100)
+    settings = NextEditSettings(model=True, budget_ms=100)
     with table.flow.giving_way():
         assert await table.find(settings) == ()
     assert table.script.asked == []
@@ -286,7 +286,7 @@ async def test_asking_by_hand_shows_what_is_doubtful(table: Table) -> None:
         "return w\n", "return w * h * " + " * ".join(f"unknown_{at}" for at in range(60)) + "(\n"
     )
     table.replace("area(w)", "area(w, h)")
-    quiet = NextEditSettings(show="quiet")
+    quiet = NextEditSettings(model=True, show="quiet")
     assert await table.find(quiet) == ()
     shown = await table.find(quiet, by_hand=True)
     assert [one.probability < 0.6 for one in shown] == [True]

@@ -38,7 +38,8 @@ def prompts(count: int) -> list[tuple[str, str]]:
         inspect.getsource(value)
         for module in (textwrap, json, json.encoder, json.decoder, inspect)
         for _, value in sorted(vars(module).items())
-        if inspect.isfunction(value)
+        # Other libraries put functions without source into `inspect`.
+        if inspect.isfunction(value) and value.__module__ == module.__name__
     ]
     fitting = [source for source in sources if 200 < len(source) < 700]
     cases = []

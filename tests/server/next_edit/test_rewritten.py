@@ -92,4 +92,4 @@ def test_all_edits_together_make_the_answer_but_for_blanks(
     start = len("".join(f"{line}\n" for line in before))
     wanted = wanted[:start] + answer + wanted[start + len(original) :]
     assert made.split() == wanted.split()
-    assert "\n" not in made.replace("\r\n", "") or line_end == "\n"
+    assert "\n" not in made.replace("\r\n", "") or "\r\n" not in text

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def page(server: TinyServer) -> Iterator[Page]:
     """The page, opened; any error of its script or its policy fails the test."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    from playwright import sync_api  # noqa: PLC0415  a browser's driver, for this file only
+
     chromium = os.environ.get("MIDSPAN_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium; set MIDSPAN_CHROMIUM")

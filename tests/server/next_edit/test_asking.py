@@ -43,6 +43,14 @@ def test_the_parts_are_whole_lines_of_the_file(desk: Desk) -> None:
     assert text.endswith("\n")
 
 
+def test_an_edit_is_written_out_before_the_model_is_sure_of_it(desk: Desk) -> None:
+    desk.open("a.py", "one = 1\ntwo = 2\n")
+    desk.replace("a.py", "one = 1", "one = 11")
+    request = _request(desk, 1, 2)
+    assert request.edit_from is not None
+    assert request.edit_from < 0.5
+
+
 def test_history_comes_oldest_first_with_paths_in_the_workspace(desk: Desk) -> None:
     desk.open("a.py", "a = 1\nb = 2\n")
     desk.open("sub/b.py", "c = 3\n")

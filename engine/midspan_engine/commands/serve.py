@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from midspan_engine.commands import engine
 from midspan_engine.http.guard import read_keys
@@ -12,18 +12,16 @@ from midspan_engine.http.run import ServeConfig, serve
 from midspan_engine.http.service import Limits
 from midspan_engine.protocol import MidspanError
 
-if TYPE_CHECKING:
-    import argparse
-
 HELP = "serve completions over HTTP (OpenAI's, Mercury's and llama.cpp's APIs)"
 _KIB = 1024
+_LAST_PORT = 65_535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     engine.add_engine_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8078, help="0: any that is free")
+    parser.add_argument("--port", type=_port, default=8078, help="0: any that is free")
     parser.add_argument(
         "--api-key-file",
         type=Path,
@@ -54,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout-s", type=float, default=defaults.patience_s, help="of one request"
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     edit.add_argument("--spans", type=Path, default=Path("train/data"), help="as `data` made it")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
     for action in (data, adapter, infill, edit, export):
-        action.add_argument("--model", help="a model's name or folder (default: midspan-0.5b)")
+        action.add_argument(
+            "--model", default=weights.DEFAULT_MODEL, help="a model's name or folder"
+        )
     for action in (data, adapter, infill, export):
         action.add_argument("--data", type=Path, default=Path("train/data"))
     for action in (edits, edit):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from midspan_engine import weights
 from midspan_engine.commands import train
 from midspan_engine.models.adapter_file import read_adapter_info
 from midspan_engine.protocol import MidspanError
@@ -56,6 +57,13 @@ def test_adapter_trains_and_export_writes_it_again(arguments: list[str], tmp_pat
     assert _run(["export", *arguments]) == 0
     assert read_adapter_info(export) == info
     assert (tmp_path / "run" / "curves.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("action", ["data", "adapter", "infill", "edit", "export"])
+def test_every_action_has_a_model_without_being_told(action: str) -> None:
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    assert parser.parse_args([action]).model == weights.DEFAULT_MODEL
 
 
 def test_a_key_that_does_not_exist_is_named(arguments: list[str], tmp_path: Path) -> None:

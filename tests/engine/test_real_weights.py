@@ -24,6 +24,8 @@ from midspan_engine.runtime.rows import RowGroup
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from midspan_engine.runtime import Runtime, RuntimeName
 
 pytestmark = pytest.mark.slow
@@ -32,15 +34,19 @@ CACHE = 64 * 1024 * 1024
 NEW_TOKENS = 6
 
 
-def prompts(count: int) -> list[tuple[str, str]]:
-    """Prefix and suffix around a line of functions of the standard library, spread evenly."""
-    sources = [
+def sources_of(*modules: ModuleType) -> list[str]:
+    """Of their own functions: a library may put others, without source, into `inspect`."""
+    return [
         inspect.getsource(value)
-        for module in (textwrap, json, json.encoder, json.decoder, inspect)
+        for module in modules
         for _, value in sorted(vars(module).items())
-        # Other libraries put functions without source into `inspect`.
         if inspect.isfunction(value) and value.__module__ == module.__name__
     ]
+
+
+def prompts(count: int) -> list[tuple[str, str]]:
+    """Prefix and suffix around a line of functions of the standard library, spread evenly."""
+    sources = sources_of(textwrap, json, json.encoder, json.decoder, inspect)
     fitting = [source for source in sources if 200 < len(source) < 700]
     cases = []
     for index in range(count):
@@ -122,14 +128,8 @@ def test_verified_equals_greedy_on_the_int8_graph(int8: Runtime, tokenizer: Toke
 
 def renames(count: int) -> list[EditRequest]:
     """Functions of the standard library in which a parameter was just renamed in the head."""
-    sources = [
-        inspect.getsource(value)
-        for module in (textwrap, json.encoder, json.decoder, inspect)
-        for _, value in sorted(vars(module).items())
-        if inspect.isfunction(value)
-    ]
     requests = []
-    for source in sources:
+    for source in sources_of(textwrap, json.encoder, json.decoder, inspect):
         head, _, region = source.partition("\n")
         found = re.search(r"\((\w{4,})[,)]", head)
         if found and 100 < len(region) < 500 and found[1] in region:

@@ -1,7 +1,7 @@
 """Next edits on regions of held-out packages: right or not, quiet or not, and at what cost.
 
     python bench/rewriting.py --data train/edit-data               # beside plain autoregressive
-    python bench/rewriting.py --infill none                        # the base, by the prompt alone
+    python bench/rewriting.py --edits none --infill none           # the base, by the prompt alone
     python bench/rewriting.py --jsonl edits.jsonl --no-ar          # raw scores for the calibration
 
 Half of the default selection are regions that are to change, half are not. Every region is given
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"rewriting: {error}", file=sys.stderr)
         return 2
-    rewriter = Rewriter(*load(args), effort=args.effort, edit_from=args.edit_from)
+    rewriter = Rewriter(*load(args, for_edits=True), effort=args.effort, edit_from=args.edit_from)
     choice = Choice(
         changed=args.changed,
         unchanged=args.unchanged,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": args.seed,
         "effort": args.effort,
         "edit_from": args.edit_from,
-        "infill": args.infill,
+        "edits": args.edits,
         "runtime": rewriter.runtime_name,
     }
     print(json.dumps({"bench": "rewriting", **settings, **report(outcomes)}))

@@ -14,25 +14,29 @@ from midspan_engine.decoding.infill import DecodeConfig, InfillTask
 from midspan_engine.decoding.prompt import build_prompt
 from midspan_engine.decoding.rewrite import RewriteConfig, RewriteTask
 from midspan_engine.decoding.sessions import SessionTable
-from midspan_engine.protocol import Edited, Infill, InfillRequest, Partial, RequestRejected
+from midspan_engine.limits import check
+from midspan_engine.protocol import (
+    Edited,
+    EditRequest,
+    Infill,
+    InfillRequest,
+    Partial,
+    RequestRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.task import Passes, Task
-    from midspan_engine.protocol import EditRequest
     from midspan_engine.runtime.rows import RowGroup, Runtime
+    from midspan_engine.runtime.standby import Standby
     from midspan_engine.tokenizer import Tokenizer
 
     Request = InfillRequest | EditRequest
     Answer = Infill | Edited | Partial | RequestRejected
     Reply = Callable[[Answer], None]
 
-MOST_TOKENS = 512
-MOST_PATH = 4_096
-"""Characters of a path."""
-MOST_ALTERNATIVES = 8
 _URGENT_PATIENCE_PASSES = 2
 """That the context of a completion waits while the small passes of others fill each pass."""
 _PATIENCE_PASSES = 12
@@ -45,6 +49,7 @@ class _Running:
     """A task between two passes.
 
     Attributes:
+        runtime: Whose passes it takes part in.
         left_out: Passes since it was last part of one.
     """
 
@@ -53,7 +58,17 @@ class _Running:
     groups: list[RowGroup]
     reply: Reply
     session: str
+    runtime: Runtime
     left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A request that waits for its network."""
+
+    request: EditRequest
+    reply: Reply
+    arrived: float | None
 
 
 class Engine:
@@ -62,6 +77,7 @@ class Engine:
     Args:
         runtime: The loaded network.
         tokenizer: Of the same model.
+        standby: Loads the network that next edits run on, where that is another one.
         config: How spans are decoded.
         rewriting: How regions are rewritten.
         calibration: From scores to confidence.
@@ -75,6 +91,7 @@ class Engine:
         runtime: Runtime,
         tokenizer: Tokenizer,
         *,
+        standby: Standby | None = None,
         config: DecodeConfig | None = None,
         rewriting: RewriteConfig | None = None,
         calibration: Calibration = DEFAULT,
@@ -87,6 +104,9 @@ class Engine:
         self.config = config or DecodeConfig()
         self.rewriting = rewriting or RewriteConfig()
         self.sessions = SessionTable(runtime.pool)
+        self.standby = standby
+        self._edit_sessions: SessionTable | None = None
+        self._held: dict[Hashable, _Held] = {}
         self._calibration = calibration
         self._most_waiting = most_waiting
         self._pass_rows = pass_rows
@@ -98,7 +118,7 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Requests that are not answered yet."""
-        return len(self._running)
+        return len(self._running) + len(self._held)
 
     def submit(
         self, key: Hashable, request: Request, reply: Reply, *, arrived: float | None = None
@@ -113,11 +133,15 @@ class Engine:
             arrived: `time.perf_counter()` when the request came in.
         """
         self.cancel(key)  # an id that is used again names the newer request
-        for other, running in list(self._running.items()):
-            if running.session == request.session:
+        for other, session in self._sessions_in_use():
+            if session == request.session:
                 self.cancel(other)
         try:
-            self._check(request)
+            check(request)
+            self._check_room()
+            if isinstance(request, EditRequest) and self._waits_for_weights(request):
+                self._held[key] = _Held(request=request, reply=reply, arrived=arrived)
+                return
             task = self._task(request, reply, arrived)
             passes = task.passes()
             groups = next(passes)
@@ -128,11 +152,20 @@ class Engine:
             reply(task.result())
             return
         self._running[key] = _Running(
-            task=task, passes=passes, groups=groups, reply=reply, session=request.session
+            task=task,
+            passes=passes,
+            groups=groups,
+            reply=reply,
+            session=request.session,
+            runtime=self._runtime_of(request),
         )
 
     def cancel(self, key: Hashable) -> None:
         """End a request with an answer that has nothing in it, unless it is answered already."""
+        held = self._held.pop(key, None)
+        if held is not None:
+            version = held.request.document_version
+            held.reply(Edited(id=held.request.id, document_version=version, finish="cancelled"))
         running = self._running.pop(key, None)
         if running is not None:
             running.passes.close()
@@ -140,9 +173,12 @@ class Engine:
 
     def cancel_client(self, client: int) -> None:
         """End all requests of a client that went away, and forget its sessions."""
-        for key in [key for key in self._running if isinstance(key, tuple) and key[0] == client]:
-            self.cancel(key)
+        for key, _ in self._sessions_in_use():
+            if isinstance(key, tuple) and key[0] == client:
+                self.cancel(key)
         self.sessions.forget(f"{client}:")
+        if self._edit_sessions is not None:
+            self._edit_sessions.forget(f"{client}:")
 
     def warm_up(self) -> None:
         """Run every size of pass that the first request will need, so that it need not wait."""
@@ -153,12 +189,13 @@ class Engine:
 
     def step(self) -> bool:
         """Run one pass for as many requests as fit into it. False when there is nothing to do."""
+        self._release_held()
         chosen = self._choose()
         if not chosen:
             return False
         groups = [group for key in chosen for group in self._running[key].groups]
         began = time.perf_counter()
-        scores = self.runtime.forward(groups)
+        scores = self._running[chosen[0]].runtime.forward(groups)
         if self.on_pass:
             rows = sum(len(group.ids) for group in groups)
             self.on_pass(len(chosen), rows, time.perf_counter() - began)
@@ -197,23 +234,70 @@ class Engine:
         answers: list[Answer] = []
         self.submit(object(), request, answers.append)
         while not answers or isinstance(answers[-1], Partial):
-            self.step()
+            if not self.step() and self.standby:
+                self.standby.wait()
         answer = answers[-1]
         if isinstance(answer, RequestRejected):
             raise answer
         return answer
 
+    def _check_room(self) -> None:
+        if self.waiting >= self._most_waiting:
+            message = f"{self.waiting} requests are waiting; try again shortly"
+            raise RequestRejected("queue_full", message)
+
+    def _sessions_in_use(self) -> list[tuple[Hashable, str]]:
+        held = [(key, held.request.session) for key, held in self._held.items()]
+        return held + [(key, running.session) for key, running in self._running.items()]
+
+    def _runtime_of(self, request: Request) -> Runtime:
+        edits = self.standby.runtime if self.standby else None
+        return edits if edits and isinstance(request, EditRequest) else self.runtime
+
+    def _waits_for_weights(self, request: EditRequest) -> bool:
+        """Whether the network for next edits is still to come.
+
+        Raises:
+            RequestRejected: it never will, or it will be too late.
+        """
+        if self.standby is None or self._edit_sessions is not None:
+            return False
+        if self.standby.runtime is not None:
+            self._edit_sessions = SessionTable(self.standby.runtime.pool)
+            return False
+        if self.standby.failure:
+            raise RequestRejected("not_ready", self.standby.failure)
+        self.standby.begin()
+        if request.budget_ms is not None:
+            message = "the weights for next edits are being loaded; try again shortly"
+            raise RequestRejected("not_ready", message)
+        return True
+
+    def refuse_held(self, reason: str) -> None:
+        """Answer those that wait for weights which will not come any more."""
+        held, self._held = self._held, {}
+        for one in held.values():
+            one.reply(RequestRejected("not_ready", reason))
+
+    def _release_held(self) -> None:
+        if self._held and self.standby and self.standby.is_over:
+            held, self._held = self._held, {}
+            for key, one in held.items():
+                self.submit(key, one.request, one.reply, arrived=one.arrived)
+
     def _choose(self) -> list[Hashable]:
         """What is urgent first, and small passes first within that.
 
         So one long context does not hold up everybody's next token, and edits use what room there
-        is beside completions, or take it when they have waited long.
+        is beside completions, or take it when they have waited long. A pass is of one network.
         """
         urgent = {key for key, running in self._running.items() if running.task.is_urgent}
         in_order = sorted(self._running, key=lambda key: self._turn(key, key in urgent))
         chosen: list[Hashable] = []
         rows = 0
         for key in in_order:
+            if chosen and self._running[key].runtime is not self._running[chosen[0]].runtime:
+                continue
             patient = self._running[key].left_out < _PATIENCE_PASSES
             is_guest = bool(urgent) and key not in urgent and patient
             most = self._rows_with_guests if is_guest else self._pass_rows
@@ -233,31 +317,6 @@ class Engine:
 
     def _rows(self, key: Hashable) -> int:
         return sum(len(group.ids) for group in self._running[key].groups)
-
-    def _check(self, request: Request) -> None:
-        limits = [
-            (1 <= request.max_tokens <= MOST_TOKENS, f"max_tokens must be 1 to {MOST_TOKENS}"),
-            (request.budget_ms is None or request.budget_ms > 0, "budget_ms must be positive"),
-            (len(request.path) <= MOST_PATH, f"path must have at most {MOST_PATH} characters"),
-        ]
-        if isinstance(request, InfillRequest):
-            limits += [
-                (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
-                (request.block_indent >= 0, "block_indent must not be negative"),
-                (request.steps is None or request.steps > 0, "steps must be positive"),
-            ]
-        else:
-            limits += [
-                (bool(request.region), "region must not be empty"),
-                (0 <= (request.edit_from or 0) <= 1, "edit_from must be 0 to 1"),
-            ]
-        for fits, message in limits:
-            if not fits:
-                raise RequestRejected("bad_request", message)
-        if len(self._running) >= self._most_waiting:
-            raise RequestRejected(
-                "queue_full", f"{len(self._running)} requests are waiting; try again shortly"
-            )
 
     def _task(self, request: Request, reply: Reply, arrived: float | None) -> Task:
         if not isinstance(request, InfillRequest):
@@ -285,11 +344,12 @@ class Engine:
             prompt = build_edit_prompt(request, self.tokenizer, self.rewriting.window)
         except WindowError as error:
             raise RequestRejected("too_large", str(error)) from error
+        sessions = self.sessions if self._edit_sessions is None else self._edit_sessions
         return RewriteTask(
             request,
             prompt,
-            self.sessions.open(request.session),
-            sessions=self.sessions,
+            sessions.open(request.session),
+            sessions=sessions,
             tokenizer=self.tokenizer,
             config=self.rewriting,
             arrived=arrived,

@@ -42,13 +42,18 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--infill",
         default="auto",
-        help="infilling adapter, merged into the weights: a file; auto: the one that ships; edits: "
-        "the one that knows next edits too; none",
+        help="infilling adapter, merged into the weights: a file; auto: the one that ships; none",
     )
     parser.add_argument(
         "--adapter",
         default="none",
         help="diffusion adapter for masked rows: a file; auto: the one that ships; none",
+    )
+    parser.add_argument(
+        "--edits",
+        default="auto",
+        help="adapter for next edits, merged into a second copy of the weights that is loaded when "
+        "they are first asked for: a file; auto: the one that ships; none",
     )
     parser.add_argument("--cache-mb", type=int, default=256, help="size of the context cache")
     parser.add_argument("--threads", type=int, default=0, help="0: one for each physical core")
@@ -84,6 +89,7 @@ def config_of(args: argparse.Namespace, *, idle_s: float = 0.0) -> EngineConfig:
         runtime=args.runtime,
         infill=args.infill,
         adapter=args.adapter,
+        edits=args.edits,
         cache_bytes=args.cache_mb * _MIB,
         threads=args.threads,
         idle_s=idle_s,

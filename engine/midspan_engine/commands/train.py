@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
-from midspan_engine.adapters import EDITS, Adapters, shipped
+from midspan_engine.adapters import Adapters
 from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from midspan_engine.training.run import RunPlan
 
 HELP = "build training data and train the adapters"
+_KINDS: dict[str, AdapterKind] = {"infill": "infill", "edit": "edits"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     edits.add_argument(
         "--exclude", type=Path, action="append", default=[], help="benchmark file to keep out"
     )
-    edit = actions.add_parser("edit", help="teach the infilling adapter next edits too, likewise")
-    edit.add_argument("--spans", type=Path, default=Path("train/data"), help="as `data` made it")
+    edit = actions.add_parser("edit", help="train the adapter for next edits, likewise")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
     for action in (data, adapter, infill, edit, export):
         action.add_argument(
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--data", type=Path, default=Path("train/data"))
     for action in (edits, edit):
         action.add_argument("--data", type=Path, default=Path("train/edit-data"))
-    export.add_argument("--kind", choices=("mask", "infill"), default="mask")
+    export.add_argument("--kind", choices=("mask", "infill", "edits"), default="mask")
     for action in (adapter, infill, edit, export):
         _add_run_arguments(action)
     edit.set_defaults(run=Path("train/edit-run"), export=Path("train/edit-adapter.safetensors"))
@@ -157,9 +157,7 @@ def _adapter(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     try:
         plan = _plan(args)
-        defaults = {"edit": edit_settings, "infill": infill_settings}.get(
-            getattr(args, "kind", args.action), TrainSettings
-        )
+        defaults = {"edits": edit_settings, "infill": infill_settings}.get(plan.kind, TrainSettings)
         trainer = training.prepare(plan, read_settings(args.config, defaults()))
         if args.action == "export":
             trainer.export()
@@ -185,22 +183,19 @@ def _plan(args: argparse.Namespace) -> RunPlan:
         raise MidspanError(
             f"{files.folder} does not say which weights it was made from: give --base-sha256"
         )
-    named = getattr(args, "kind", args.action)
-    kind: AdapterKind = "infill" if named in ("infill", "edit") else "mask"
-    edits = args.data if args.action == "edit" else None
+    kind: AdapterKind = getattr(args, "kind", _KINDS.get(args.action, "mask"))
+    merge = None
     if kind == "infill":
-        first = args.init
-        taught = {info.base_sha256 for info in shipped(EDITS).values()}
-        if edits and first == "auto" and sha256 in taught:
-            first = EDITS
-        merge, initial = None, Adapters.choose(sha256, infill=first).infill
+        initial = Adapters.choose(sha256, infill=args.init).infill
+    elif kind == "edits":
+        adapters = Adapters.choose(sha256, infill=args.init, edits=args.init)
+        initial = adapters.edits or adapters.infill
     else:
         adapters = Adapters.choose(sha256, infill=args.infill, mask=args.init)
         merge, initial = adapters.infill, adapters.mask
     return RunPlan(
         model=files.folder,
-        data=args.spans if edits else args.data,
-        edits=edits,
+        data=args.data,
         folder=args.run,
         export=args.export,
         base=Base(name=files.name, sha256=sha256),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from midspan_engine.engine import MOST_ALTERNATIVES
+from midspan_engine.limits import MOST_ALTERNATIVES
 from midspan_engine.protocol import Effort, Scope, Snippet  # noqa: TC001  read at run time
 
 MOST_STOPS = 16

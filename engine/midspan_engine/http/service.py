@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from midspan_engine.engine import MOST_TOKENS
 from midspan_engine.http.errors import ApiError
 from midspan_engine.http.languages import language_of
+from midspan_engine.limits import MOST_TOKENS
 from midspan_engine.protocol import Edited, EditRequest, Infill, InfillRequest, Partial
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "2"
 SCALE = ".scale"
 """Ends the name of an int8 matrix's scales, `[rows, 1]`."""
-AdapterKind = Literal["mask", "infill"]
+AdapterKind = Literal["mask", "infill", "edits"]
 """What an adapter is for: rows of masked blocks, or merged into the weights, so that all rows have
-it (infilling and next edits)."""
+it: one for infilling, one for next edits."""
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from midspan_engine.models.adapter_file import read_adapter
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime.quantised import Infilling
+from midspan_engine.runtime.quantised import Merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,12 @@ def create_runtime(
     cache_bytes: int,
     threads: int = 0,
     adapters: Adapters | None = None,
+    for_edits: bool = False,
     progress: Progress = lambda _share, _what: None,
 ) -> Runtime:
     """Load a model folder on the runtime that is fastest here: torch on CUDA, else OpenVINO.
+
+    With `for_edits` it gets the adapter for next edits in place of the other two.
 
     Raises:
         RuntimeMissing: the package of the chosen runtime is not installed.
@@ -56,8 +59,8 @@ def create_runtime(
             folder,
             cache_bytes=cache_bytes,
             device=device,
-            adapter=_for_torch(folder, adapters, "mask"),
-            infill=_for_torch(folder, adapters, "infill"),
+            adapter=None if for_edits else _for_torch(folder, adapters, "mask"),
+            merge=_for_torch(folder, adapters, "edits" if for_edits else "infill"),
         )
     from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
 
@@ -65,8 +68,8 @@ def create_runtime(
         folder,
         cache_bytes=cache_bytes,
         threads=threads,
-        adapter=_mask_arrays(folder, adapters),
-        infill=Infilling.of(adapters),
+        adapter=None if for_edits else _mask_arrays(folder, adapters),
+        merge=Merge.of(adapters, for_edits=for_edits),
         exact=name == "openvino-fp32",
         progress=progress,
     )

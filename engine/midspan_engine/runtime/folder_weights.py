@@ -25,17 +25,17 @@ class FolderWeights:
 
     Args:
         folder: Holds `*.safetensors`.
-        infill: Low-rank additions that every row gets, merged into the linears when they are read.
+        merged: Low-rank additions that every row gets, merged into the linears when they are read.
     """
 
-    def __init__(self, folder: Path, infill: AdapterArrays | None = None) -> None:
+    def __init__(self, folder: Path, merged: AdapterArrays | None = None) -> None:
         try:
             files = [safe_open(p, framework="numpy") for p in sorted(folder.glob("*.safetensors"))]
         except (OSError, SafetensorError) as error:
             raise ModelConfigError(
                 f"the weights in {folder} are damaged ({error}); run: midspan pull --force"
             ) from error
-        self._infill = infill
+        self._merged = merged
         self._where = {name: file for file in files for name in file.keys()}  # noqa: SIM118
 
     def __call__(self, name: str) -> NDArray[np.float32]:
@@ -49,8 +49,8 @@ class FolderWeights:
         tensor: NDArray[Any] = self._where[name].get_tensor(name)
         wide = tensor.astype(np.float32)
         linear = _LINEAR.fullmatch(name)
-        if self._infill is not None and linear:
-            down, up = self._infill.pair(int(linear[1]), linear[2])
+        if self._merged is not None and linear:
+            down, up = self._merged.pair(int(linear[1]), linear[2])
             wide += up @ down
         return wide
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.adapter_file import AdapterArrays
-    from midspan_engine.runtime.quantised import Infilling
+    from midspan_engine.runtime.quantised import Merge
 
     Progress = Callable[[float, str], None]
 
@@ -49,13 +49,13 @@ class OpenVinoRuntime:
         cache_bytes: Size of the key/value cache.
         threads: 0 for one for each physical core.
         adapter: Low-rank weights for masked rows.
-        infill: Low-rank weights that are merged into the model's own.
+        merge: An adapter that is merged into the weights.
         exact: float32 weights instead of int8.
         progress: Called with a share 0..1 and what is being done.
 
     Raises:
         ModelConfigError: the folder does not describe a network that we run.
-        AdapterError: the infilling adapter is damaged or belongs to other weights.
+        AdapterError: that adapter is damaged or belongs to other weights.
         OSError: the int8 weights cannot be written.
     """
 
@@ -66,7 +66,7 @@ class OpenVinoRuntime:
         cache_bytes: int,
         threads: int = 0,
         adapter: AdapterArrays | None = None,
-        infill: Infilling | None = None,
+        merge: Merge | None = None,
         exact: bool = False,
         progress: Progress = lambda _share, _what: None,
     ) -> None:
@@ -75,10 +75,10 @@ class OpenVinoRuntime:
         self.has_adapter = adapter is not None
         self.count = PassCount()
         # int8 weights have it merged on disk.
-        merged = infill.read(self.config) if infill and exact else None
+        merged = merge.read(self.config) if merge and exact else None
         self._weights = FolderWeights(folder, merged)
         self._mask_embedding = adapter.mask_embedding if adapter else None
-        quantised = None if exact else self._quantised(folder, infill, progress)
+        quantised = None if exact else self._quantised(folder, merge, progress)
         progress(0.6, "compiling the graph")
         low_rank = adapter.pair if adapter else None
         model = GraphBuilder(self.config, self._weights, quantised, low_rank).build()
@@ -111,15 +111,15 @@ class OpenVinoRuntime:
                 return
 
     def _quantised(
-        self, folder: Path, infill: Infilling | None, progress: Progress
+        self, folder: Path, merge: Merge | None, progress: Progress
     ) -> dict[str, NDArray[Any]]:
-        path = quantised_path(folder, infill)
+        path = quantised_path(folder, merge)
         found = read_quantised(path)
         if found is None:
-            if infill is not None:
-                infill.read(self.config)  # refuses a bad file by name, which the process cannot
+            if merge is not None:
+                merge.read(self.config)  # refuses a bad file by name, which the process cannot
             progress(0.1, "converting the weights to int8, once")
-            quantise_apart(folder, path, infill)
+            quantise_apart(folder, path, merge)
             found = read_quantised(path)
         if found is None:
             raise OSError(f"{path} could not be read back after it was written")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.adapters import Adapters
+    from midspan_engine.models.adapter_file import AdapterKind
 
     Weights = Callable[[str], NDArray[np.float32]]
 
@@ -88,18 +89,21 @@ def write_quantised(config: Qwen2Config, weights: Weights, path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Infilling:
+class Merge:
     """An adapter that is merged into the weights before they are quantised."""
 
     path: Path
     base_sha256: str
+    kind: AdapterKind = "infill"
 
     @classmethod
-    def of(cls, adapters: Adapters | None) -> Infilling | None:
+    def of(cls, adapters: Adapters | None, *, for_edits: bool = False) -> Merge | None:
         """That of the chosen adapters, if any."""
-        if adapters is None or adapters.infill is None:
+        if adapters is None:
             return None
-        return cls(adapters.infill, adapters.base_sha256)
+        kind: AdapterKind = "edits" if for_edits else "infill"
+        path = adapters.edits if for_edits else adapters.infill
+        return cls(path, adapters.base_sha256, kind) if path else None
 
     def read(self, config: Qwen2Config) -> AdapterArrays:
         """Its low-rank weights.
@@ -107,32 +111,35 @@ class Infilling:
         Raises:
             AdapterError: see `adapter_file.read_tensors`.
         """
-        return read_adapter(self.path, config, base_sha256=self.base_sha256, kind="infill")[0]
+        return read_adapter(self.path, config, base_sha256=self.base_sha256, kind=self.kind)[0]
 
 
-def quantised_path(folder: Path, infill: Infilling | None) -> Path:
+def quantised_path(folder: Path, merge: Merge | None) -> Path:
     """Where the int8 weights of a model folder are kept: one file for each merged adapter."""
-    name = "base" if infill is None else merged_sha256(infill.base_sha256, infill.path)[:16]
+    name = "base"
+    if merge is not None:
+        name = f"{merge.kind}-{merged_sha256(merge.base_sha256, merge.path)[:16]}"
     return folder / "int8" / f"{name}.safetensors"
 
 
-def quantise_apart(folder: Path, path: Path, infill: Infilling | None = None) -> None:
+def quantise_apart(folder: Path, path: Path, merge: Merge | None = None) -> None:
     """Run `write_quantised` in a process of its own: the engine would keep the memory it takes.
 
-    Files of other merged adapters, half a gigabyte each, are removed.
+    Files of other adapters of the same kind, half a gigabyte each, are removed.
 
     Raises:
         OSError: the process failed; the text is its last line.
     """
     command = [sys.executable, "-m", "midspan_engine.runtime.quantised", str(folder), str(path)]
-    if infill is not None:
-        command += [str(infill.path), infill.base_sha256]
+    if merge is not None:
+        command += [str(merge.path), merge.base_sha256, merge.kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise OSError(f"the weights in {folder} could not be converted to int8: {reason}")
-    for other in path.parent.glob("*.safetensors"):
-        if other.name not in (path.name, "base.safetensors"):
+    others = path.parent.glob(f"{merge.kind}-*.safetensors") if merge else ()
+    for other in others:
+        if other.name != path.name:
             other.unlink(missing_ok=True)
 
 
@@ -149,14 +156,16 @@ def read_quantised(path: Path) -> dict[str, NDArray[Any]] | None:
     return map_tensors(path)
 
 
-def _main(folder: Path, target: Path, infill: Infilling | None) -> None:
+def _merge_of(path: str, base_sha256: str, kind: str) -> Merge:
+    return Merge(Path(path), base_sha256, cast("AdapterKind", kind))
+
+
+def _main(folder: Path, target: Path, merge: Merge | None) -> None:
     config = Qwen2Config.from_folder(folder)
-    merged = infill.read(config) if infill else None
+    merged = merge.read(config) if merge else None
     write_quantised(config, FolderWeights(folder, merged), target)
 
 
 if __name__ == "__main__":
-    _folder, _target, *_infill = sys.argv[1:]
-    _main(
-        Path(_folder), Path(_target), Infilling(Path(_infill[0]), _infill[1]) if _infill else None
-    )
+    _folder, _target, *_rest = sys.argv[1:]
+    _main(Path(_folder), Path(_target), _merge_of(*_rest) if _rest else None)

@@ -34,7 +34,7 @@ class TorchRuntime:
         cache_bytes: Size of the key/value cache.
         device: "cpu" or "cuda".
         adapter: Low-rank weights for block rows.
-        infill: Low-rank weights that are merged into the model's own.
+        merge: Low-rank weights that are merged into the model's own.
 
     Raises:
         ModelConfigError: the folder does not describe a network that we run.
@@ -47,7 +47,7 @@ class TorchRuntime:
         cache_bytes: int,
         device: str = "cpu",
         adapter: Adapter | None = None,
-        infill: Adapter | None = None,
+        merge: Adapter | None = None,
     ) -> None:
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self.name = f"torch-{device}-{'bf16' if device == 'cuda' else 'fp32'}"
@@ -56,8 +56,8 @@ class TorchRuntime:
         self.count = PassCount()
         self._device = device
         self._model = Qwen2Model.from_folder(folder, dtype=dtype, device=device)
-        if infill is not None:
-            merge_adapter(self._model, infill.to(device))
+        if merge is not None:
+            merge_adapter(self._model, merge.to(device))
         self._adapter = adapter.to(device) if adapter is not None else None
         config = self.config
         per_block = config.num_hidden_layers * 2 * config.num_key_value_heads * BLOCK

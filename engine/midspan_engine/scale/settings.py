@@ -88,6 +88,7 @@ class ScaleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             runtime=self.runtime,
             infill=adapters.infill,
             adapter=adapters.adapter,
+            edits=adapters.edits,
             cache_bytes=self.cache_mb * _MIB,
             threads=self.threads or max(int(self.cpus), 1),
         )
@@ -99,10 +100,12 @@ class AdapterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         infill: See `EngineConfig`; a path must be there on every node.
         adapter: Likewise.
+        edits: Likewise.
     """
 
     infill: str = "auto"
     adapter: str = "none"
+    edits: str = "auto"
 
 
 def read_settings(args: Mapping[str, Any]) -> ScaleSettings:

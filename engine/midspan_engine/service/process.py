@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -18,6 +19,7 @@ from midspan_engine.adapters import Adapters
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import MidspanError
 from midspan_engine.runtime import create_runtime
+from midspan_engine.runtime.standby import Standby
 from midspan_engine.service.server import EngineServer
 from midspan_engine.service.worker import EngineWorker
 from midspan_engine.tokenizer import Tokenizer
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from midspan_engine.runtime import RuntimeName
 
 _logger = logging.getLogger(__name__)
+_SHARE_OF_EDITS = 2
+"""What next edits get beside it: half of the context cache of completions."""
 
 
 class SocketUnsafe(MidspanError):  # noqa: N818  named for what is wrong
@@ -46,6 +50,7 @@ class EngineConfig:
         runtime: See `runtime.create_runtime`.
         infill: Infilling adapter: a path, "auto" for the one that ships for these weights, "none".
         adapter: Diffusion adapter, likewise.
+        edits: Adapter for next edits, likewise; its weights are loaded with the first request.
         cache_bytes: Size of the context cache.
         threads: 0 for one for each physical core.
         idle_s: Leave after so long without a request; 0 for never.
@@ -56,6 +61,7 @@ class EngineConfig:
     runtime: RuntimeName = "auto"
     infill: str = "auto"
     adapter: str = "none"
+    edits: str = "auto"
     cache_bytes: int = 256 * 1024 * 1024
     threads: int = 0
     idle_s: float = 1800.0
@@ -72,16 +78,25 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
     """
     progress(0.0, "opening the model")
     files = weights.resolve(config.model)
-    runtime = create_runtime(
+    adapters = Adapters.choose(
+        files.sha256, infill=config.infill, mask=config.adapter, edits=config.edits
+    )
+    create = partial(
+        create_runtime,
         files.folder,
         name=config.runtime,
-        cache_bytes=config.cache_bytes,
         threads=config.threads,
-        adapters=Adapters.choose(files.sha256, infill=config.infill, mask=config.adapter),
-        progress=progress,
+        adapters=adapters,
     )
+    runtime = create(cache_bytes=config.cache_bytes, progress=progress)
     progress(0.8, "warming up")
-    engine = Engine(runtime, Tokenizer.load(files))
+    standby = None
+    if adapters.edits:
+        share = config.cache_bytes // _SHARE_OF_EDITS
+        standby = Standby(
+            lambda: create(cache_bytes=share, for_edits=True), "the weights for next edits"
+        )
+    engine = Engine(runtime, Tokenizer.load(files), standby=standby)
     engine.warm_up()
     return engine
 

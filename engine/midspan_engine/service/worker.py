@@ -96,6 +96,8 @@ class EngineWorker:
         if self._stopping.is_set():
             return
         self._engine = engine
+        if engine.standby:
+            engine.standby.on_end = lambda: self._commands.put(lambda _engine: None)
         self._report(
             EngineStatus(
                 state="ready", progress=1.0, model=self._model, runtime=engine.runtime.name
@@ -113,6 +115,7 @@ class EngineWorker:
         while True:
             busy = engine.step()
             if stopping and not busy:
+                engine.refuse_held("the engine is stopping")
                 return
             while not (self._commands.empty() and (busy or stopping)):
                 command = self._commands.get()

@@ -16,7 +16,6 @@ from midspan_engine.models.qwen2 import Qwen2Model
 from midspan_engine.training.block_task import BlockTask
 from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.edits.edit_task import prepare_edit_task
-from midspan_engine.training.edits.joint_task import JointTask
 from midspan_engine.training.evaluation import greedy_set
 from midspan_engine.training.infill_task import InfillTask
 from midspan_engine.training.objective import Objective
@@ -58,8 +57,6 @@ class RunPlan:
     kind: AdapterKind = "mask"
     merge: Path | None = None
     """Infilling adapter that is merged into the frozen weights first."""
-    edits: Path | None = None
-    """Edit samples, where an infilling adapter is to learn next edits too."""
     initial: Path | None = None
     """Adapter to begin from where there is no checkpoint yet."""
     rebase: bool = False
@@ -87,8 +84,7 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
         # Other draws than those that the adapter was trained on.
         seen = read_adapter_info(plan.initial).tokens_trained
         settings = dataclasses.replace(settings, seed=settings.seed + seen)
-    build = _block_task if plan.kind == "mask" else _infill_task
-    task = build(plan, settings, model, tokenizer, processes)
+    task = _TASKS[plan.kind](plan, settings, model, tokenizer, processes)
     if can_pack(plan.dtype, plan.device):
         pack_linears(model)
     if plan.compile:
@@ -114,13 +110,19 @@ def _infill_task(
     corpus = Corpus.load(plan.data, held_out=False)
     sampler = SpanSampler(corpus, tokenizer, settings.limits)
     held_out = _held_out(plan, settings, tokenizer)
-    infill = InfillTask(model, sampler, held_out, seed=settings.seed)
-    if plan.edits is None:
-        return infill
-    edit = prepare_edit_task(
-        data=plan.edits, folder=plan.folder, settings=settings, model=model, tokenizer=tokenizer
+    return InfillTask(model, sampler, held_out, seed=settings.seed)
+
+
+def _edit_task(
+    plan: RunPlan,
+    settings: TrainSettings,
+    model: Qwen2Model,
+    tokenizer: Tokenizer,
+    _processes: Processes,
+) -> Task:
+    return prepare_edit_task(
+        data=plan.data, folder=plan.folder, settings=settings, model=model, tokenizer=tokenizer
     )
-    return JointTask(edit, infill, spans=settings.edit.spans)
 
 
 def _block_task(
@@ -152,6 +154,9 @@ def _block_task(
         held_out=held_out,
         greedy=greedy_set(model, chosen, cache, stops) if processes.leads else [],
     )
+
+
+_TASKS = {"mask": _block_task, "infill": _infill_task, "edits": _edit_task}
 
 
 def _vocabulary(

@@ -73,7 +73,7 @@ def infill_settings() -> TrainSettings:
 
 
 def edit_settings() -> TrainSettings:
-    """Defaults for the infilling adapter that learns next edits too."""
+    """Defaults for the adapter for next edits."""
     return TrainSettings(
         rank=32,
         alpha=64.0,
@@ -84,7 +84,6 @@ def edit_settings() -> TrainSettings:
         average=0.98,
         evaluate_every_s=1_800.0,
         evaluation_contexts=120,
-        limits=SpanLimits(middle=96, no_suffix_share=0.05),
     )
 
 

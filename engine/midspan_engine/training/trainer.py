@@ -249,14 +249,14 @@ class Trainer:
         """Take the weights of a finished adapter, if one was named; the optimizer starts anew."""
         if self.files.initial is None:
             return
-        sha256 = self.base.sha256
+        sha256, kind = self.base.sha256, self.task.kind
+        found = read_adapter_info(self.files.initial)
         if self.files.rebase:
-            sha256 = read_adapter_info(self.files.initial).base_sha256
+            sha256 = found.base_sha256
+        if kind == "edits" and found.kind == "infill":
+            kind = found.kind  # of the same shape, and the prompt of an edit is one of a gap
         adapter, info = load_adapter(
-            self.files.initial,
-            self.task.model.config,
-            base_sha256=sha256,
-            kind=self.task.kind,
+            self.files.initial, self.task.model.config, base_sha256=sha256, kind=kind
         )
         wanted = self.settings
         same_scale = math.isclose(info.alpha / info.rank, wanted.alpha / wanted.rank)

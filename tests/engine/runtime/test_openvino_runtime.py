@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from midspan_engine.adapters import Adapters
 from midspan_engine.models.adapter import Adapter, load_adapter
 from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
 from midspan_engine.models.config import Qwen2Config
+from midspan_engine.runtime import create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
-from midspan_engine.runtime.quantised import Infilling, quantise, quantised_path, read_quantised
+from midspan_engine.runtime.quantised import Merge, quantise, quantised_path, read_quantised
 from midspan_engine.runtime.rows import RowGroup
 from midspan_engine.runtime.torch_runtime import TorchRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
     from midspan_engine.runtime.rows import RowScores, Runtime
 
 CACHE = 4 * 1024 * 1024
@@ -242,9 +244,9 @@ def test_a_damaged_int8_file_is_made_again(tiny_folder: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def infill_file(folder: Path, target: Path) -> Infilling:
-    """An adapter of kind `infill` whose low-rank weights change every prediction."""
-    torch.manual_seed(5)
+def infill_file(folder: Path, target: Path, kind: AdapterKind = "infill", seed: int = 5) -> Merge:
+    """An adapter that is merged, whose low-rank weights change every prediction."""
+    torch.manual_seed(seed)
     config = Qwen2Config.from_folder(folder)
     adapter = Adapter(config, rank=2, alpha=2.0, masks=False)
     for parameter in adapter.parameters():
@@ -256,20 +258,20 @@ def infill_file(folder: Path, target: Path) -> Infilling:
         alpha=2.0,
         block=1,
         tokens_trained=1,
-        kind="infill",
+        kind=kind,
     )
     adapter.save(target, info, exact=True)
-    return Infilling(target, "b" * 64)
+    return Merge(target, "b" * 64, kind)
 
 
 def test_a_merged_infilling_adapter_gives_the_references_logits(
     tiny_folder: Path, tmp_path: Path, exact: OpenVinoRuntime
 ) -> None:
     infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
-    merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=infill, exact=True)
+    merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill, exact=True)
     config = Qwen2Config.from_folder(tiny_folder)
     adapter, _ = load_adapter(infill.path, config, base_sha256="b" * 64, kind="infill")
-    reference = TorchRuntime(tiny_folder, cache_bytes=CACHE, infill=adapter)
+    reference = TorchRuntime(tiny_folder, cache_bytes=CACHE, merge=adapter)
     scores = run(merged, [90])
     assert_close(scores, run(reference, [90]), tolerance=1e-3)
     assert np.abs(scores.logits - run(exact, [90]).logits).max() > 0.1
@@ -279,10 +281,10 @@ def test_a_damaged_infilling_adapter_is_refused_by_name(tiny_folder: Path, tmp_p
     infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
     infill.path.write_bytes(infill.path.read_bytes()[:-50])
     with pytest.raises(AdapterError, match=r"infill\.safetensors is missing or damaged"):
-        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=infill)
-    other = Infilling(infill_file(tiny_folder, infill.path).path, "e" * 64)
+        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill)
+    other = Merge(infill_file(tiny_folder, infill.path).path, "e" * 64)
     with pytest.raises(AdapterError, match="was trained for tiny"):
-        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=other)
+        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=other)
 
 
 def test_int8_weights_of_another_merged_adapter_make_room(
@@ -290,14 +292,43 @@ def test_int8_weights_of_another_merged_adapter_make_room(
 ) -> None:
     OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
     first = infill_file(tiny_folder, tmp_path / "first.safetensors")
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, infill=first)
-    second = Infilling(first.path.with_name("second.safetensors"), first.base_sha256)
-    shutil.copy(first.path, second.path)
-    with second.path.open("ab") as file:
-        file.write(b"\0")  # another file, so other weights
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=first)
+    second = infill_file(tiny_folder, tmp_path / "second.safetensors", seed=6)
     paths = [quantised_path(tiny_folder, infill) for infill in (None, first, second)]
     assert len(set(paths)) == 3
     assert [path.is_file() for path in paths] == [True, True, False]
+    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=second)
+    assert [path.is_file() for path in paths] == [True, False, True]
+
+
+@pytest.fixture
+def both(tiny_folder: Path, tmp_path: Path) -> Adapters:
+    """Adapters of both kinds that are merged."""
+    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
+    edits = infill_file(tiny_folder, tmp_path / "edits.safetensors", "edits", seed=6)
+    return Adapters(base_sha256="b" * 64, infill=infill.path, edits=edits.path)
+
+
+def test_weights_for_next_edits_have_their_own_adapter_merged(
+    tiny_folder: Path, both: Adapters
+) -> None:
+    create = partial(create_runtime, tiny_folder, cache_bytes=CACHE, adapters=both)
+    ours, reference = (
+        run(create(name=name, for_edits=True), [90]) for name in ("openvino-fp32", "torch")
+    )
+    assert_close(ours, reference, tolerance=1e-3)
+    usual = run(create(name="openvino-fp32"), [90])
+    assert np.abs(usual.logits - ours.logits).max() > 0.1
+
+
+def test_int8_weights_for_next_edits_stay_beside_those_for_completions(
+    tiny_folder: Path, both: Adapters
+) -> None:
+    merges = [Merge.of(both), Merge.of(both, for_edits=True)]
+    for merge in merges:
+        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=merge)
+    assert all(quantised_path(tiny_folder, merge).is_file() for merge in merges)
+    assert Merge.of(Adapters(base_sha256="b" * 64), for_edits=True) is None
 
 
 def test_the_engine_does_not_need_torch(tiny_folder: Path) -> None:

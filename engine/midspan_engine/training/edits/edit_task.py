@@ -114,7 +114,7 @@ class EditSampler:
 class EditTask:
     """See `task.Task`."""
 
-    kind: AdapterKind = "infill"
+    kind: AdapterKind = "edits"
     block = 1
 
     def __init__(

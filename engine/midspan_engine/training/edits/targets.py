@@ -35,8 +35,6 @@ class EditSettings:
     two is that of `quiet_share`."""
     cut_share: float = 0.5
     """Of the answers that training ends soon after their last change: copying costs time."""
-    spans: int = 1
-    """Contexts of each step that are plain spans instead, so that infilling is not forgotten."""
     gradient: Literal["all", "region"] = "region"
     """Rows that the gradient reaches: with `region`, those from the region's marker on, which makes
     a step a third cheaper; the adapter acts on all of them either way."""

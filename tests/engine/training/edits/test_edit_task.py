@@ -1,4 +1,4 @@
-"""Next edits: edits and silence are learned, and plain spans beside them."""
+"""Next edits: edits and silence are learned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from midspan_engine.models.adapter_file import read_adapter, read_adapter_info
 from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
 from midspan_engine.training.edits.edit_task import EditSampler, EditTask
-from midspan_engine.training.edits.joint_task import JointTask
 from midspan_engine.training.edits.samples import REAL, EditCorpus, read_samples
 from midspan_engine.training.edits.targets import EditSettings
 from midspan_engine.training.run import prepare
@@ -57,12 +56,12 @@ newest = 60
 
 @pytest.fixture
 def edit_plan(run_plan: RunPlan, edit_samples: Path) -> RunPlan:
-    return dataclasses.replace(run_plan, kind="infill", edits=edit_samples)
+    return dataclasses.replace(run_plan, kind="edits", data=edit_samples)
 
 
 def edit_task(trainer: Trainer) -> EditTask:
-    assert isinstance(trainer.task, JointTask)
-    return trainer.task.edit
+    assert isinstance(trainer.task, EditTask)
+    return trainer.task
 
 
 @pytest.fixture
@@ -72,8 +71,7 @@ def settings(small_settings: TrainSettings) -> TrainSettings:
 
 
 def test_it_learns_to_edit_and_to_be_quiet(edit_plan: RunPlan, settings: TrainSettings) -> None:
-    edit = dataclasses.replace(settings.edit, spans=0)
-    trainer = prepare(edit_plan, dataclasses.replace(settings, steps=1_000, edit=edit))
+    trainer = prepare(edit_plan, dataclasses.replace(settings, steps=1_000))
     task = edit_task(trainer)
     before = task.evaluate(trainer._averaged())
     for _ in range(30):
@@ -91,7 +89,7 @@ def test_a_gradient_that_ends_at_the_region_leaves_the_loss_as_it_is(
 ) -> None:
     losses, gradients = [], []
     for reach in ("all", "region"):
-        edit = EditSettings(window=WINDOW, layout=layout, gradient=reach, spans=0)
+        edit = EditSettings(window=WINDOW, layout=layout, gradient=reach)
         trainer = prepare(edit_plan, dataclasses.replace(settings, edit=edit))
         with torch.no_grad():
             for name, value in trainer.adapter.state_dict().items():
@@ -108,16 +106,32 @@ def test_a_gradient_that_ends_at_the_region_leaves_the_loss_as_it_is(
     assert gradients[1] != pytest.approx(gradients[0], rel=1e-3)
 
 
-def test_a_run_leaves_an_infilling_adapter(edit_plan: RunPlan, settings: TrainSettings) -> None:
+def test_a_run_leaves_an_adapter_for_next_edits(
+    edit_plan: RunPlan, settings: TrainSettings
+) -> None:
     trainer = prepare(edit_plan, dataclasses.replace(settings, steps=2))
     trainer.run()
     line = json.loads(trainer.files.log.read_text().splitlines()[-1])
-    edits = {"exact_release", "right", "quiet_rate", "false_quiet_rate", "loss"}
-    assert edits | {"infill_exact", "infill_loss", "infill_end_right"} <= line.keys()
+    assert {"exact_release", "right", "quiet_rate", "false_quiet_rate", "loss"} <= line.keys()
     config = Qwen2Config.from_folder(edit_plan.model)
-    arrays, info = read_adapter(edit_plan.export, config, base_sha256="c" * 64, kind="infill")
-    assert info.kind == "infill"
+    arrays, info = read_adapter(edit_plan.export, config, base_sha256="c" * 64, kind="edits")
+    assert info.kind == "edits"
     assert arrays.mask_embedding is None
+
+
+def test_a_run_may_begin_from_an_infilling_adapter(
+    run_plan: RunPlan, edit_plan: RunPlan, settings: TrainSettings
+) -> None:
+    prepare(
+        dataclasses.replace(run_plan, kind="infill"), dataclasses.replace(settings, steps=2)
+    ).run()
+    assert read_adapter_info(run_plan.export).kind == "infill"
+    begun = dataclasses.replace(
+        edit_plan, initial=run_plan.export, folder=run_plan.folder.with_name("edits")
+    )
+    trainer = prepare(begun, settings)
+    assert any(bool(v.any()) for n, v in trainer.average.items() if n.endswith("lora_b"))
+    assert trainer.task.kind == "edits"
 
 
 def test_the_held_out_samples_are_kept_with_the_run(
@@ -162,7 +176,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def test_the_command_trains_and_exports(
-    tiny_folder: Path, edit_samples: Path, data_folder: Path, tmp_path: Path
+    tiny_folder: Path, edit_samples: Path, tmp_path: Path
 ) -> None:
     config, export = tmp_path / "config.toml", tmp_path / "a.safetensors"
     config.write_text(CONFIG)
@@ -171,11 +185,11 @@ def test_the_command_trains_and_exports(
         "--run", str(tmp_path / "run"), "--export", str(export), "--config", str(config),
         "--dtype", "fp32", "--threads", "1",
     ]  # fmt: skip
-    assert _run(["edit", *arguments, "--spans", str(data_folder)]) == 0
+    assert _run(["edit", *arguments]) == 0
     info = read_adapter_info(export)
-    assert (info.kind, info.rank, info.base_sha256) == ("infill", 4, "d" * 64)
+    assert (info.kind, info.rank, info.base_sha256) == ("edits", 4, "d" * 64)
     export.unlink()
-    assert _run(["export", "--kind", "infill", *arguments, "--data", str(data_folder)]) == 0
+    assert _run(["export", "--kind", "edits", *arguments]) == 0
     assert read_adapter_info(export) == info
     assert (tmp_path / "run" / "curves.png").stat().st_size > 0
 

@@ -1,0 +1,42 @@
+"""What a request may ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from midspan_engine.protocol import InfillRequest, RequestRejected
+
+if TYPE_CHECKING:
+    from midspan_engine.protocol import EditRequest
+
+MOST_TOKENS = 512
+MOST_PATH = 4_096
+"""Characters of a path."""
+MOST_ALTERNATIVES = 8
+
+
+def check(request: InfillRequest | EditRequest) -> None:
+    """Refuse what is out of bounds.
+
+    Raises:
+        RequestRejected: `bad_request`, with the field and its bounds.
+    """
+    limits = [
+        (1 <= request.max_tokens <= MOST_TOKENS, f"max_tokens must be 1 to {MOST_TOKENS}"),
+        (request.budget_ms is None or request.budget_ms > 0, "budget_ms must be positive"),
+        (len(request.path) <= MOST_PATH, f"path must have at most {MOST_PATH} characters"),
+    ]
+    if isinstance(request, InfillRequest):
+        limits += [
+            (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
+            (request.block_indent >= 0, "block_indent must not be negative"),
+            (request.steps is None or request.steps > 0, "steps must be positive"),
+        ]
+    else:
+        limits += [
+            (bool(request.region), "region must not be empty"),
+            (0 <= (request.edit_from or 0) <= 1, "edit_from must be 0 to 1"),
+        ]
+    for fits, message in limits:
+        if not fits:
+            raise RequestRejected("bad_request", message)

@@ -49,16 +49,17 @@ class _Running:
     """A task between two passes.
 
     Attributes:
+        groups: Rows of its next pass; None before its first.
         runtime: Whose passes it takes part in.
         left_out: Passes since it was last part of one.
     """
 
     task: Task
     passes: Passes
-    groups: list[RowGroup]
     reply: Reply
     session: str
     runtime: Runtime
+    groups: list[RowGroup] | None = None
     left_out: int = 0
 
 
@@ -82,6 +83,7 @@ class Engine:
         rewriting: How regions are rewritten.
         calibration: From scores to confidence.
         most_waiting: Requests beyond this many are refused.
+        most_active: Requests of each kind that run at a time; the others wait for their turn.
         pass_rows: Rows of one shared pass; a single request may exceed it.
         rows_with_guests: Rows of a pass of completions up to which edits join it.
     """
@@ -96,6 +98,7 @@ class Engine:
         rewriting: RewriteConfig | None = None,
         calibration: Calibration = DEFAULT,
         most_waiting: int = 32,
+        most_active: int = 3,
         pass_rows: int = 320,
         rows_with_guests: int = 48,
     ) -> None:
@@ -109,6 +112,7 @@ class Engine:
         self._held: dict[Hashable, _Held] = {}
         self._calibration = calibration
         self._most_waiting = most_waiting
+        self._most_active = most_active
         self._pass_rows = pass_rows
         self._rows_with_guests = rows_with_guests
         self._running: dict[Hashable, _Running] = {}
@@ -143,18 +147,12 @@ class Engine:
                 self._held[key] = _Held(request=request, reply=reply, arrived=arrived)
                 return
             task = self._task(request, reply, arrived)
-            passes = task.passes()
-            groups = next(passes)
         except RequestRejected as refusal:
             reply(refusal)
             return
-        except StopIteration:  # its time was over when it came
-            reply(task.result())
-            return
         self._running[key] = _Running(
             task=task,
-            passes=passes,
-            groups=groups,
+            passes=task.passes(),
             reply=reply,
             session=request.session,
             runtime=self._runtime_of(request),
@@ -190,10 +188,11 @@ class Engine:
     def step(self) -> bool:
         """Run one pass for as many requests as fit into it. False when there is nothing to do."""
         self._release_held()
+        self._begin()
         chosen = self._choose()
         if not chosen:
             return False
-        groups = [group for key in chosen for group in self._running[key].groups]
+        groups = [group for key in chosen for group in self._groups(key)]
         began = time.perf_counter()
         scores = self._running[chosen[0]].runtime.forward(groups)
         if self.on_pass:
@@ -202,17 +201,39 @@ class Engine:
         at = 0
         for key in chosen:
             running = self._running[key]
-            mine = scores[at : at + len(running.groups)]
-            at += len(running.groups)
-            try:
-                running.groups = running.passes.send(mine)
-            except StopIteration:
-                del self._running[key]
-                running.reply(running.task.result())
-            except RequestRejected as refusal:
-                del self._running[key]
-                running.reply(refusal)
+            mine = scores[at : at + len(self._groups(key))]
+            at += len(mine)
+            self._go_on(key, lambda: running.passes.send(mine))  # noqa: B023  called at once
         return True
+
+    def _begin(self) -> None:
+        """Start the oldest requests, as many of each kind as may run at a time.
+
+        While somebody types, a request that has waited is one whose text still stands. Started all
+        at once, most would be cancelled half way, and the passes spent on them lost.
+        """
+        for kind in (True, False):
+            ours = [key for key, one in self._running.items() if one.task.is_urgent is kind]
+            begun = sum(self._running[key].groups is not None for key in ours)
+            for key in ours:
+                running = self._running[key]
+                if begun < self._most_active and running.groups is None:
+                    begun += self._go_on(key, lambda: next(running.passes))  # noqa: B023
+
+    def _go_on(self, key: Hashable, move: Callable[[], list[RowGroup]]) -> bool:
+        """Take a request to its next pass, or answer it; False where that was its end."""
+        running = self._running[key]
+        try:
+            running.groups = move()
+        except StopIteration:
+            del self._running[key]
+            running.reply(running.task.result())
+        except RequestRejected as refusal:
+            del self._running[key]
+            running.reply(refusal)
+        else:
+            return True
+        return False
 
     def infill(self, request: InfillRequest) -> Infill:
         """Serve one request to its end; for scripts and benches.
@@ -291,8 +312,9 @@ class Engine:
         So one long context does not hold up everybody's next token, and edits use what room there
         is beside completions, or take it when they have waited long. A pass is of one network.
         """
-        urgent = {key for key, running in self._running.items() if running.task.is_urgent}
-        in_order = sorted(self._running, key=lambda key: self._turn(key, key in urgent))
+        begun = {key: one for key, one in self._running.items() if one.groups is not None}
+        urgent = {key for key, running in begun.items() if running.task.is_urgent}
+        in_order = sorted(begun, key=lambda key: self._turn(key, key in urgent))
         chosen: list[Hashable] = []
         rows = 0
         for key in in_order:
@@ -305,7 +327,7 @@ class Engine:
                 break
             rows += self._rows(key)
             chosen.append(key)
-        for key, running in self._running.items():
+        for key, running in begun.items():
             running.left_out = 0 if key in chosen else running.left_out + 1
         return chosen
 
@@ -316,7 +338,12 @@ class Engine:
         return (-left_out if left_out >= patience else 0, not urgent, self._rows(key))
 
     def _rows(self, key: Hashable) -> int:
-        return sum(len(group.ids) for group in self._running[key].groups)
+        return sum(len(group.ids) for group in self._groups(key))
+
+    def _groups(self, key: Hashable) -> list[RowGroup]:
+        groups = self._running[key].groups
+        assert groups is not None
+        return groups
 
     def _task(self, request: Request, reply: Reply, arrived: float | None) -> Task:
         if not isinstance(request, InfillRequest):

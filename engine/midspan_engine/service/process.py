@@ -18,7 +18,8 @@ from midspan_engine import weights
 from midspan_engine.adapters import Adapters
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime import create_runtime
+from midspan_engine.runtime import RowGroup, create_runtime
+from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.standby import Standby
 from midspan_engine.service.server import EngineServer
 from midspan_engine.service.worker import EngineWorker
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.protocol import EngineStatus
-    from midspan_engine.runtime import RuntimeName
+    from midspan_engine.runtime import Runtime, RuntimeName
 
 _logger = logging.getLogger(__name__)
+_WARM_ROWS = 16
 _SHARE_OF_EDITS = 2
 """What next edits get beside it: half of the context cache of completions."""
 
@@ -94,11 +96,22 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
     if adapters.edits:
         share = config.cache_bytes // _SHARE_OF_EDITS
         standby = Standby(
-            lambda: create(cache_bytes=share, for_edits=True), "the weights for next edits"
+            lambda: warmed_up(create(cache_bytes=share, for_edits=True)),
+            "the weights for next edits",
         )
     engine = Engine(runtime, Tokenizer.load(files), standby=standby)
     engine.warm_up()
     return engine
+
+
+def warmed_up(runtime: Runtime) -> Runtime:
+    """The runtime after a pass of some rows, without the memory that only loading needed."""
+    sequence = CachedSequence()
+    runtime.pool.reserve(sequence, _WARM_ROWS + 1)
+    runtime.forward([RowGroup.causal(sequence, 0, [0] * _WARM_ROWS, [0])])
+    runtime.pool.release(sequence)
+    runtime.settle()
+    return runtime
 
 
 def serve(config: EngineConfig) -> int:

@@ -89,7 +89,9 @@ def make_engine(
     runtimes: dict[bool, OpenVinoRuntime] = {}
     made: list[Engine] = []
 
-    def make(config: DecodeConfig | None = None, *, adapter: bool = False) -> Engine:
+    def make(
+        config: DecodeConfig | None = None, *, adapter: bool = False, most_active: int = 3
+    ) -> Engine:
         if adapter not in runtimes:
             runtimes[adapter] = OpenVinoRuntime(
                 tiny_folder,
@@ -100,7 +102,7 @@ def make_engine(
         # The engines of this module share a pool; each starts with all of it.
         for earlier in made:
             earlier.sessions.forget("")
-        engine = Engine(runtimes[adapter], tiny_tokenizer, config=config)
+        engine = Engine(runtimes[adapter], tiny_tokenizer, config=config, most_active=most_active)
         made.append(engine)
         return engine
 

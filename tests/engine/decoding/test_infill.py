@@ -321,10 +321,11 @@ def test_an_id_that_is_used_again_answers_the_older_request_too(make_engine: Mak
 def test_a_crowded_cache_asks_to_try_again_and_a_small_one_says_so(
     make_engine: MakeEngine,
 ) -> None:
-    engine = make_engine()
+    engine = make_engine(most_active=30)
     refusals: list[object] = []
     for index in range(30):
         engine.submit(index, ask(session=f"s{index}", max_tokens=400), refusals.append)
+    engine.step()
     codes = {r.code for r in refusals if isinstance(r, RequestRejected)}
     assert codes == {"queue_full"}
     for index in range(30):

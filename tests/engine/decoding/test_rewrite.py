@@ -234,6 +234,7 @@ def test_a_request_that_is_too_late_when_it_comes_costs_nothing(rewriter: Rewrit
     answers: list[Edited] = []
     late = ask(before="import os\n" * 60, budget_ms=500)
     rewriter.engine.submit(1, late, answers.append, arrived=time.perf_counter() - 1)  # type: ignore[arg-type]
+    assert not rewriter.engine.step()
     assert (answers[0].finish, rewriter.runtime.count.passes) == ("budget", 0)
     assert rewriter.engine.waiting == 0
 

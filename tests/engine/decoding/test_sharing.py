@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_small_passes_do_not_starve_a_long_context(make_engine: MakeEngine) -> None:
-    engine = make_engine(adapter=True)
+    engine = make_engine(adapter=True, most_active=13)
     answers: list[object] = []
     # With the passes of the others there is no room for any of its chunks.
     text = "".join(f"value_{n} = {n}\n" for n in range(200))
@@ -42,6 +42,42 @@ def test_small_passes_do_not_starve_a_long_context(make_engine: MakeEngine) -> N
             break
     assert answers
     assert isinstance(answers[-1], Infill)
+
+
+def test_the_oldest_run_and_the_others_wait_for_their_turn(make_engine: MakeEngine) -> None:
+    engine = make_engine(most_active=2)
+    order: list[int] = []
+    requests: list[int] = []
+    engine.on_pass = lambda together, _rows, _seconds: requests.append(together)
+    for n in range(6):
+        request = InfillRequest(id=n, session=str(n), prefix=f"x{n} = ", max_tokens=3)
+        engine.submit(n, request, lambda _answer, n=n: order.append(n))  # type: ignore[misc]
+    assert engine.waiting == 6
+    while engine.step():
+        assert max(order, default=0) <= len(order) + 1
+    assert sorted(order) == list(range(6))
+    assert max(requests) == 2
+
+
+def test_a_request_that_never_ran_leaves_its_session_as_it_was(make_engine: MakeEngine) -> None:
+    engine = make_engine(most_active=1)
+    suffix = "\n".join(f"value_{n} = {n}" for n in range(30))
+    own = InfillRequest(id=1, session="own", prefix="x = ", suffix=suffix, max_tokens=2)
+    engine.infill(own)
+    other = InfillRequest(id=2, session="other", prefix="y = ", max_tokens=30)
+    engine.submit(2, other, lambda _answer: None)
+    engine.step()
+    rows = engine.runtime.count.rows
+    answers: list[Infill] = []
+    newer = InfillRequest(id=3, session="own", prefix="x = 1", suffix=suffix, max_tokens=2)
+    engine.submit(3, newer, answers.append)  # type: ignore[arg-type]
+    engine.cancel(3)
+    assert [answer.choices for answer in answers] == [()]
+    assert engine.runtime.count.rows == rows
+    while engine.step():
+        pass
+    stats = engine.infill(own).stats
+    assert stats.cached_tokens == stats.prompt_tokens - 1
 
 
 def test_each_pass_is_reported_with_its_requests_and_rows(make_engine: MakeEngine) -> None:

@@ -180,7 +180,8 @@ class Tokenizer:
         if last in _BLANKS:
             return self.encode(prefix[:-1]), last.encode()
         run = encoding.word_ids.index(encoding.word_ids[-1])
-        for start in range(run, len(ids)):
+        # Every token is a byte at least, and nothing longer than the longest one can be spelled.
+        for start in range(max(run, len(ids) - self._longest), len(ids)):
             pending = self.decode_bytes(ids[start:])
             if self._has_longer(pending):
                 return ids[:start], pending
@@ -200,6 +201,10 @@ class Tokenizer:
         for mark in self.marks:
             table[mark] = b""
         return table
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._bytes))
 
     @cached_property
     def _sorted(self) -> tuple[list[bytes], list[int]]:

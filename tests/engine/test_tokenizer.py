@@ -18,7 +18,7 @@ from midspan_engine.tokenizer import Tokenizer, TokenizerUnusable
 from midspan_engine.weights.vocabulary import TokenKind, Vocabulary, write_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MARKS = (
     "<|endoftext|>",
@@ -200,6 +200,22 @@ def test_constrained_decoding_after_healing_can_spell_anything(
 ) -> None:
     ids, pending = small.heal(text[: data.draw(st.integers(0, len(text)))])
     assert small.decode(_spell(small, ids, pending, text.encode())) == text
+
+
+def test_healing_a_long_word_looks_no_further_back_than_a_token_reaches(
+    small: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    decode = small.decode_bytes
+
+    def counted(ids: Sequence[int]) -> bytes:
+        decoded.append(len(ids))
+        return decode(ids)
+
+    monkeypatch.setattr(small, "decode_bytes", counted)
+    ids, pending = small.heal("x = " + "qzj" * 3000)
+    assert sum(decoded) < 5_000
+    assert decode(ids) + pending == ("x = " + "qzj" * 3000).encode()
 
 
 @pytest.mark.parametrize(

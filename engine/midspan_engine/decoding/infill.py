@@ -324,6 +324,7 @@ class InfillTask:
             confidence=confidence,
             mean_logprob=span.mean_logprob,
             suffix_logprob=suffix_logprob,
+            cells=picture(span) if self.request.canvas else (),
         )
 
     def _stats(self) -> DecodeStats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from midspan_engine.protocol import Cell, Choice, DecodeStats, EditFinish, Finish
 
 FinishReason = Literal["stop", "length"]
+_LEAST_PROBABILITY = 1e-30
 _REASONS: dict[str, FinishReason] = {"length": "length", "budget": "length"}
 
 
@@ -87,13 +89,49 @@ class ChoiceExtras(Answer, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+class LogProbs(Answer, frozen=True, kw_only=True):
+    """OpenAI's: one entry a token.
+
+    Attributes:
+        tokens: Their texts.
+        token_logprobs: Natural logarithms.
+        top_logprobs: The token itself; None where none were asked for.
+        text_offset: Where each begins in the prompt and the text behind it.
+    """
+
+    tokens: tuple[str, ...]
+    token_logprobs: tuple[float, ...]
+    top_logprobs: tuple[dict[str, float], ...] | None
+    text_offset: tuple[int, ...]
+
+    @classmethod
+    def of(cls, choice: Choice, *, offset: int, top: int) -> LogProbs:
+        """Of a choice with its cells; what they spell beyond its text is left out."""
+        texts, values, offsets = [], [], []
+        at = 0
+        for cell in choice.cells:
+            text = cell.text[: len(choice.text) - at]
+            if text:
+                texts.append(text)
+                values.append(math.log(max(cell.probability, _LEAST_PROBABILITY)))
+                offsets.append(offset + at)
+                at += len(text)
+        pairs = zip(texts, values, strict=True)
+        return cls(
+            tokens=tuple(texts),
+            token_logprobs=tuple(values),
+            top_logprobs=tuple({text: value} for text, value in pairs) if top else None,
+            text_offset=tuple(offsets),
+        )
+
+
 class TextChoice(Answer, frozen=True, kw_only=True):
     """One alternative, or a piece of one."""
 
     index: int
     text: str
     finish_reason: FinishReason | None
-    logprobs: None = None
+    logprobs: LogProbs | None = None
     midspan: ChoiceExtras | None = None
 
 

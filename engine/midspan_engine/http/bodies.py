@@ -13,7 +13,7 @@ from msgspec import Meta
 from midspan_engine.limits import MOST_ALTERNATIVES
 from midspan_engine.protocol import Effort, Scope, Snippet  # noqa: TC001  read at run time
 
-MOST_STOPS = 16
+MOST_STOPS = 64
 MOST_PROMPTS = 8
 
 Stop = (
@@ -100,7 +100,18 @@ class CompletionBody(Body, frozen=True, kw_only=True):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     stop: Stop | None = None
-    logprobs: Annotated[int, Meta(ge=0, description="Refused: not available")] | None = None
+    logprobs: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=5,
+                description="Log-probability of each token; alternatives to it are not kept, so "
+                "any number gives the token itself. Refused with stream",
+            ),
+        ]
+        | None
+    ) = None
     echo: Annotated[bool, Meta(description="Refused where true")] | None = None
     seed: Seed | None = None
     user: Annotated[str, Meta(max_length=256)] | None = None
@@ -198,24 +209,25 @@ class ExtraChunk(Body, frozen=True, kw_only=True):
     """A piece of another file, oldest first."""
 
     text: str
-    filename: str = ""
+    filename: str | None = None
 
 
 class LlamaInfillBody(Body, frozen=True, kw_only=True):
     """`POST /infill`, llama.cpp's. `prompt` is the part of the line before the cursor."""
 
-    input_prefix: str = ""
-    input_suffix: str = ""
-    input_extra: Annotated[tuple[ExtraChunk, ...], Meta(max_length=256)] = ()
-    prompt: str = ""
+    input_prefix: str | None = None
+    input_suffix: str | None = None
+    input_extra: Annotated[tuple[ExtraChunk, ...], Meta(max_length=256)] | None = None
+    prompt: str | None = None
     n_predict: Annotated[
         int, Meta(ge=-1, le=2**31 - 1, description="-1: as many as the server gives; 0: none")
     ] = -1
     n_indent: Annotated[int, Meta(ge=0, le=1000)] = 0
-    stop: Stop = ()
-    stream: bool = False
+    stop: Stop | None = None
+    stream: bool | None = None
     temperature: float | None = None
     top_p: float | None = None
+    seed: Seed | None = None
     t_max_predict_ms: Annotated[
         int, Meta(ge=0, description="End behind the first line once this has gone by; 0: never")
     ] = 0

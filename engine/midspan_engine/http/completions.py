@@ -13,6 +13,7 @@ from starlette.responses import Response
 from midspan_engine.http.answers import (
     ChoiceExtras,
     Completion,
+    LogProbs,
     TextChoice,
     Usage,
     finish_reason,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from midspan_engine.http.service import Service
-    from midspan_engine.protocol import DecodeStats, InfillRequest, Partial
+    from midspan_engine.protocol import Choice, DecodeStats, InfillRequest, Partial
 
 _OPENAI_TOKENS = 16
 _MERCURY_TOKENS = 512
@@ -60,6 +61,14 @@ class _Job:
     stream: bool
     as_sent: bool
     include_usage: bool
+    logprobs: int | None
+
+    def log_probs(self, place: int, choice: Choice) -> LogProbs | None:
+        """Of an alternative for one of the prompts, if they are wanted."""
+        if self.logprobs is None:
+            return None
+        offset = len(self.wishes[place].prefix)
+        return LogProbs.of(choice, offset=offset, top=self.logprobs)
 
     def answer(
         self,
@@ -113,6 +122,9 @@ class Completions:
         extras = body.midspan or _NO_EXTRAS
         limit = service.tokens(body.max_tokens, default_tokens)
         changes = {"n": n, "stop": stops(body.stop), "stream": bool(body.stream)}
+        logprobs = body.logprobs if isinstance(body, CompletionBody) else None
+        if logprobs is not None:
+            changes["canvas"] = True
         wishes = []
         for prompt in prompts:
             prefix, suffix = _sides(prompt, body.suffix)
@@ -128,6 +140,7 @@ class Completions:
             stream=bool(body.stream),
             as_sent=body.seed is not None,
             include_usage=bool(options and options.include_usage),
+            logprobs=logprobs,
         )
 
     async def _serve(self, request: Request, job: _Job) -> Response:
@@ -136,9 +149,9 @@ class Completions:
             return await stream_events(request, self._events(job), patience_s=patience)
         answers = await while_connected(request, self._all(job))
         choices = [
-            _choice(place * job.wishes[0].n + index, answer, index)
+            _choice(place * job.wishes[0].n + index, answer, index, job.log_probs(place, choice))
             for place, answer in enumerate(answers)
-            for index in range(len(answer.choices))
+            for index, choice in enumerate(answer.choices)
         ]
         stats = sum_stats([answer.stats for answer in answers])
         answer = job.answer(tuple(choices), Usage.of(stats), stats)
@@ -180,23 +193,21 @@ def _sides(prompt: str, suffix: str | None) -> tuple[str, str]:
 
 def _refuse(body: CompletionBody) -> None:
     """What would silently give something else than was asked for."""
-    if body.logprobs is not None:
-        raise ApiError(
-            400,
-            "logprobs are not available: decoding keeps the mean of each alternative only "
-            "(choices[].midspan.mean_logprob)",
-            param="logprobs",
-        )
+    if body.logprobs is not None and body.stream:
+        raise ApiError(400, "logprobs come with whole answers, not in a stream", param="logprobs")
     if body.echo:
         raise ApiError(400, "echo is not available: the answer has the new text only", param="echo")
 
 
-def _choice(index: int, answer: Infill, place: int) -> TextChoice:
+def _choice(
+    index: int, answer: Infill, place: int, log_probs: LogProbs | None = None
+) -> TextChoice:
     choice = answer.choices[place]
     return TextChoice(
         index=index,
         text=choice.text,
         finish_reason=finish_reason(choice.finish),
+        logprobs=log_probs,
         midspan=ChoiceExtras.of(choice),
     )
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.http.mercury_prompt import MercuryPrompt
     from midspan_engine.http.service import Service
+    from midspan_engine.protocol import EditFinish
 
 NO_EDIT = "None"
 _NO_EXTRAS = Extras()
@@ -69,22 +70,25 @@ class Edits:
         body = await read_body(request, EditBody, self._service.limits.body_bytes)
         message = next((m for m in reversed(body.messages) if m.role == "user"), None)
         prompt = parse_mercury(message.text) if message else None
-        if prompt is None or not prompt.region.strip("\n"):
+        if prompt is None:
             raise ApiError(
                 400,
                 "the user's message must hold a region between <|code_to_edit|> and "
                 "<|/code_to_edit|>",
                 param="messages",
             )
-        narrowed = self._narrow(prompt)
+        is_blank = not prompt.region.strip()
+        narrowed = None if is_blank else self._narrow(prompt)
         wish = self._wish(body, prompt, narrowed) if narrowed else None
         if wish:
             caller = caller_of(request, body.user, "edit")
             edited = await while_connected(request, self._service.edit(wish, caller))
         else:
-            edited = Edited(id=0, document_version=0, finish="length", stats=DecodeStats())
+            finish: EditFinish = "no_edit" if is_blank else "length"
+            edited = Edited(id=0, document_version=0, finish=finish, stats=DecodeStats())
         content = _content(edited, prompt, narrowed)
-        warning = None if wish else "the line of the cursor is too long to be rewritten"
+        too_long = not (wish or is_blank)
+        warning = "the line of the cursor is too long to be rewritten" if too_long else None
         answer = self._answer(content, edited, warning)
         return _streamed(answer) if body.stream else _whole(answer)
 
@@ -144,7 +148,8 @@ def narrow(prompt: MercuryPrompt, count: Callable[[str], int], most: int) -> Nar
     context then, and comes back as it was.
     """
     text = prompt.region if prompt.region.endswith("\n") else prompt.region + "\n"
-    lines = text.splitlines(keepends=True)
+    # Not `splitlines`, for which a form feed ends a line too.
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     cursor = text.count("\n", 0, prompt.cursor or 0)
     first = last = min(cursor, len(lines) - 1)
     room = most - count(lines[first])

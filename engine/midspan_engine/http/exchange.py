@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _BODY_PATIENCE_S = 15.0
+_MISSING = re.compile(r"missing required field `(.+?)`")
 _SSE = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -63,8 +65,10 @@ def decode(data: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        param = path.strip("`.") or None
-        raise ApiError(400, f"{param}: {message}" if param else message, param=param) from None
+        missing = _MISSING.search(message)
+        within = path.strip("`.")
+        param = ".".join(part for part in (within, missing[1] if missing else "") if part) or None
+        raise ApiError(400, f"{within}: {message}" if within else message, param=param) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
 

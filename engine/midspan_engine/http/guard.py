@@ -47,7 +47,8 @@ def read_keys(path: Path) -> tuple[str, ...]:
         raise KeyFileUnusable(f"{path} cannot be read: {error}") from error
     if mode & 0o077:
         raise KeyFileUnusable(f"others can read {path}; run: chmod 600 {path}")
-    keys = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    stripped = (line.strip() for line in lines)
+    keys = tuple(line for line in stripped if line and not line.startswith("#"))
     if not keys:
         raise KeyFileUnusable(f"{path} has no key")
     if any(len(key) < _LEAST_KEY for key in keys):

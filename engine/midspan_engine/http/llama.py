@@ -53,17 +53,19 @@ class LlamaInfills:
 
     def _wish(self, body: LlamaInfillBody) -> InfillRequest:
         extras = body.midspan or _NO_EXTRAS
-        prefix = body.input_prefix + body.prompt
+        prefix = (body.input_prefix or "") + (body.prompt or "")
         # Such clients name other files only; they are most often in the same language.
-        named = next((chunk.filename for chunk in reversed(body.input_extra) if chunk.filename), "")
+        named = next(
+            (chunk.filename for chunk in reversed(body.input_extra or ()) if chunk.filename), ""
+        )
         chunks = tuple(
             Snippet(path=chunk.filename or "other", text=chunk.text)
-            for chunk in body.input_extra
+            for chunk in body.input_extra or ()
             if chunk.text.strip()
         )
         limit = self._service.tokens(body.n_predict, self._service.limits.tokens)
         wish = self._service.wish(
-            prefix, body.input_suffix, extras=extras, max_tokens=max(limit, 1)
+            prefix, body.input_suffix or "", extras=extras, max_tokens=max(limit, 1)
         )
         return msgspec.structs.replace(
             wish,
@@ -71,29 +73,31 @@ class LlamaInfills:
             language=wish.language or language_of(named),
             block_indent=extras.block_indent or body.n_indent,
             stop=stops(body.stop),
-            stream=body.stream or body.t_max_predict_ms > 0,
+            stream=bool(body.stream) or body.t_max_predict_ms > 0,
         )
 
     async def _answer(self, body: LlamaInfillBody, wish: InfillRequest, caller: str) -> Infill:
         """The engine's answer, or what there is once `t_max_predict_ms` has gone by.
 
-        As in llama.cpp the time counts from the first pass on, and only a finished line ends it.
+        As in llama.cpp the time counts from the first pass on; only a finished line that is not
+        blank ends it.
         """
         began: float | None = None
         passes = 0
-        async with contextlib.aclosing(self._service.ask_infill(wish, caller)) as answers:
+        asked = self._service.ask_infill(wish, caller, as_sent=body.seed is not None)
+        async with contextlib.aclosing(asked) as answers:
             async for answer in answers:
                 if isinstance(answer, Infill):
                     return answer
                 began = began or time.monotonic()
                 passes += 1
                 spent_ms = (time.monotonic() - began) * 1e3
-                if spent_ms > body.t_max_predict_ms and "\n" in answer.text:
-                    return self._cut_short(answer.text, passes, spent_ms)
+                lines = answer.text.rpartition("\n")[0]
+                if spent_ms > body.t_max_predict_ms and lines.strip():
+                    return self._cut_short(lines, passes, spent_ms)
         raise AssertionError("the last answer is an Infill")
 
-    def _cut_short(self, text: str, passes: int, spent_ms: float) -> Infill:
-        lines = text[: text.rindex("\n")]
+    def _cut_short(self, lines: str, passes: int, spent_ms: float) -> Infill:
         engine = self._service.engine()
         tokens = len(engine.tokenizer.encode(lines)) if engine else 0
         stats = DecodeStats(passes=passes, tokens=tokens, decode_ms=spent_ms, total_ms=spent_ms)
@@ -104,14 +108,15 @@ class LlamaInfills:
         self, body: LlamaInfillBody, wish: InfillRequest, caller: str
     ) -> AsyncGenerator[bytes, None]:
         growing = TextStream(wish.stop)
-        async with contextlib.aclosing(self._service.ask_infill(wish, caller)) as answers:
+        asked = self._service.ask_infill(wish, caller, as_sent=body.seed is not None)
+        async with contextlib.aclosing(asked) as answers:
             async for answer in answers:
                 if isinstance(answer, Infill):
                     last = _final(answer, body, self._service.model)
                     yield event(msgspec.structs.replace(last, content=growing.rest(last.content)))
                     return
                 text = growing.more(answer.text)
-                if text:
+                if text and body.n_predict:
                     yield event(LlamaInfill(content=text, stop=False, stop_type="none"))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CURSOR = "<|cursor|>"
 _PATH = "current_file_path:"
+_SNIPPETS_END = "<|/recently_viewed_code_snippets|>"
 _MOST_PLACES = 1000
 _EDITED = re.compile(r'User edited (?:file: )?"([^"]+)":?')
 
@@ -46,11 +47,12 @@ class MercuryPrompt:
 
 def parse_mercury(prompt: str) -> MercuryPrompt | None:
     """Take a prompt apart; None when it has no region."""
-    start, end = _inside(prompt, "code_to_edit")
+    # A snippet of code that reads such prompts has the same marks.
+    start, end = _inside(prompt, "code_to_edit", _snippets_end(prompt))
     if start < 0:
         return None
     inside = prompt[start:end]
-    file_start, file_end = _inside(prompt, "current_file_content")
+    file_start, file_end = _inside(prompt, "current_file_content", _snippets_end(prompt))
     if 0 <= file_start <= start <= file_end:
         before = prompt[file_start : prompt.rindex("<|code_to_edit|>", 0, start)]
         after = _without_break(prompt[end:file_end].partition("<|/code_to_edit|>")[2])
@@ -72,13 +74,17 @@ def parse_mercury(prompt: str) -> MercuryPrompt | None:
     )
 
 
-def _inside(prompt: str, name: str) -> tuple[int, int]:
+def _snippets_end(prompt: str) -> int:
+    return prompt.find(_SNIPPETS_END) + 1
+
+
+def _inside(prompt: str, name: str, begin: int = 0) -> tuple[int, int]:
     """Where the text between a pair of marks starts and ends; -1 for both when it is missing.
 
     The end mark is optional: a prompt that was cut off has none.
     """
     mark = f"<|{name}|>"
-    start = prompt.find(mark)
+    start = prompt.find(mark, begin)
     if start < 0:
         return -1, -1
     start += len(mark)
@@ -116,7 +122,7 @@ def parse_history(text: str) -> Iterator[PastEdit]:
     """Hunks of unified diffs, in order; their headers are left out."""
     path = ""
     hunk: list[str] | None = None
-    lines = text.splitlines()
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
         edited = _EDITED.match(line)

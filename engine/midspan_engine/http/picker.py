@@ -8,7 +8,8 @@ the first, so several requests for the same text use several sessions.
 
 Many clients send so many characters before the cursor, so with every keystroke their window loses
 one at its beginning, and a cache that begins there is lost with it. The window is kept in place:
-what slid out of it since is put back, up to a limit.
+what slid out of it since is put back, up to a limit. A text that got shorter by as much did not
+slide: somebody deleted its first lines.
 """
 
 from __future__ import annotations
@@ -32,10 +33,16 @@ _FAIR_PART = 0.5
 
 @dataclass(slots=True, kw_only=True)
 class _Seen:
-    """A session's last use."""
+    """A session's last use.
+
+    Attributes:
+        text: What the session's cache begins with.
+        sent: How much of it came with the last request.
+    """
 
     caller: str = ""
     text: str = ""
+    sent: int = 0
     busy: bool = False
 
 
@@ -81,6 +88,7 @@ class SessionPicker:
         seen = self._seen[picked.name]
         seen.caller, seen.busy = caller, True
         seen.text = (picked.earlier + text)[:_KEPT_CHARACTERS]
+        seen.sent = len(seen.text) - len(picked.earlier)
         self._seen.move_to_end(picked.name)
         try:
             yield picked
@@ -97,9 +105,16 @@ class SessionPicker:
             shorter = min(len(text), len(seen.text) - slid)
             fair = max(_FAIR_PART * shorter, min(_LEAST_SHARED, len(text)))
             if shared >= fair and shared >= most:
-                earlier = seen.text[:slid] if slid <= _MOST_PUT_BACK else ""
-                best, most = Picked(name, earlier), shared
+                put_back = slid <= _MOST_PUT_BACK and not _was_cut(seen, slid, text)
+                best, most = Picked(name, seen.text[:slid] if put_back else ""), shared
         return best
+
+
+def _was_cut(seen: _Seen, slid: int, text: str) -> bool:
+    """Whether what is missing at the beginning was deleted: nothing came in at the other end."""
+    lost = slid - (len(seen.text) - seen.sent)
+    sent = min(len(text), _KEPT_CHARACTERS)
+    return lost > 0 and seen.sent - sent > _FAIR_PART * lost
 
 
 def overlap(text: str, old: str) -> tuple[int, int]:

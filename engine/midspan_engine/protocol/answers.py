@@ -40,25 +40,6 @@ class DecodeStats(msgspec.Struct, frozen=True, kw_only=True):
     total_ms: float = 0.0
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One filled span.
-
-    Attributes:
-        text: What goes into the hole.
-        finish: Why it ended.
-        confidence: Probability, calibrated on held-out tasks, that this is what was wanted.
-        mean_logprob: Mean natural log-probability of the span's tokens.
-        suffix_logprob: Mean natural log-probability of the first suffix tokens after the span; 0
-            where there is no suffix or it was not measured (one answer was asked for).
-    """
-
-    text: str
-    finish: Finish
-    confidence: float
-    mean_logprob: float
-    suffix_logprob: float = 0.0
-
-
 CellState = Literal["committed", "guess", "mask"]
 
 
@@ -74,6 +55,27 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     probability: float
     state: CellState
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One filled span.
+
+    Attributes:
+        text: What goes into the hole.
+        finish: Why it ended.
+        confidence: Probability, calibrated on held-out tasks, that this is what was wanted.
+        mean_logprob: Mean natural log-probability of the span's tokens.
+        suffix_logprob: Mean natural log-probability of the first suffix tokens after the span; 0
+            where there is no suffix or it was not measured (one answer was asked for).
+        cells: Its tokens, where the request asked for the canvas; the end mark spells nothing.
+    """
+
+    text: str
+    finish: Finish
+    confidence: float
+    mean_logprob: float
+    suffix_logprob: float = 0.0
+    cells: tuple[Cell, ...] = ()
 
 
 class Partial(Message, frozen=True, kw_only=True, tag="partial"):

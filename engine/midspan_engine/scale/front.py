@@ -87,7 +87,7 @@ class Front:
         host = request.client.host if request.client else ""
         if not self.keys and not is_loopback(host):
             raise ApiError(403, "without API keys only the machine itself is served: api_key_file")
-        Access(self.keys, loopback=not self.keys).check(request.url.path, request.headers)
+        Access(self.keys, loopback=not self.keys).check(request.scope["path"], request.headers)
 
     async def _pass_on(self, asked: Asked, session: str, answer: Answer) -> None:
         pieces = self.ask(session, asked)
@@ -166,7 +166,7 @@ def _user(body: bytes) -> str:
     """The `user` of a body; what is wrong with it is the replica's to say."""
     try:
         return msgspec.json.decode(body, type=_Who).user or "" if body else ""
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
 

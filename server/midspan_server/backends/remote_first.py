@@ -134,7 +134,8 @@ class RemoteFirst:
         instead = "using the local engine" if self._fallback else "there are no suggestions"
         if failure.gist not in self._told:
             self._told.add(failure.gist)
-            self._tell(f"{self._reason}; {instead} until that is mended")
+            until = "until that is mended" if failure.lasting else "for now"
+            self._tell(f"{self._reason}; {instead} {until}")
         (_log.info if was_open else _log.warning)("%s; %s", self._reason, instead)
         self._report()
 

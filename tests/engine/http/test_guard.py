@@ -163,7 +163,7 @@ def test_a_key_file_that_protects_nothing_is_refused(
 
 def test_keys_are_read_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "keys"
-    path.write_text(f"# mine\n{KEY}\n\n  {KEY}b  \n")
+    path.write_text(f"# mine\n{KEY}\n\n  {KEY}b  \n   # the keys of last month\n")
     path.chmod(0o600)
     assert read_keys(path) == (KEY, KEY + "b")
 

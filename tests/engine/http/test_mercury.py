@@ -129,6 +129,37 @@ def test_zed_gets_the_region_between_fences_or_none(web: httpx.Client) -> None:
         assert body["usage"]["prompt_tokens"] > 20
 
 
+@pytest.mark.parametrize("region", ["", "\n", "\n\n<|cursor|>\n\n"])
+def test_nothing_is_edited_in_a_blank_region(web: httpx.Client, region: str) -> None:
+    answer = web.post("/v1/edit/completions", json=zed_body(nested(region, AFTER)))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["choices"][0]["message"]["content"] == "None"
+    assert body["midspan"]["finish"] == "no_edit"
+
+
+def test_marks_within_a_viewed_snippet_are_not_the_region() -> None:
+    snippet = (
+        "fn f() { push('<|code_to_edit|>'); push('<|/code_to_edit|>') }\n<|current_file_content|>\n"
+    )
+    parsed = parse_mercury(nested(WITH_CURSOR, AFTER).replace("seen = 1\n", snippet))
+    assert parsed is not None
+    assert (parsed.before, parsed.region, parsed.after) == (BEFORE, REGION, AFTER)
+
+
+def test_a_form_feed_ends_no_line() -> None:
+    region = "a = '\x0c'\n" * 30 + "cursor = 1\nlast = 2\n"
+    prompt = MercuryPrompt(
+        path="", before="", region=region, after="", cursor=region.index("cursor"), history=()
+    )
+    narrowed = narrow(prompt, lambda _line: 1, 3)
+    assert narrowed is not None
+    assert "cursor = 1\n" in narrowed.region
+    assert narrowed.head + narrowed.region + narrowed.tail == region
+    diff = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\x0cb\r\n+c\x0cd\r\n"
+    assert [edit.diff for edit in parse_history(diff)] == ["-a\x0cb\n+c\x0cd\n"]
+
+
 def test_continue_streams_the_edit_in_one_piece(web: httpx.Client) -> None:
     body = {
         "model": "mercury-editor-small-experimental",

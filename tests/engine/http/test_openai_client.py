@@ -9,6 +9,7 @@ import openai
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
     from tests.engine.http.conftest import TinyServer
 
 PREFIX = "def load_module(name, path):\n    with open("
@@ -124,7 +125,8 @@ def test_the_models_are_listed_and_one_is_found_by_name(client: openai.OpenAI) -
         ({"max_tokens": "many"}, "max_tokens"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"temperature": 3}, "temperature"),
-        ({"logprobs": 2}, "logprobs"),
+        ({"logprobs": 9}, "logprobs"),
+        ({"logprobs": 1, "stream": True}, "logprobs"),
         ({"echo": True}, "echo"),
         ({"n": 99}, "n"),
         ({"prompt": [1, 2, 3]}, "prompt"),
@@ -140,6 +142,44 @@ def test_what_is_wrong_is_refused_by_name(
     assert refused.value.param is not None
     assert refused.value.param.startswith(param)
     assert refused.value.type == "invalid_request_error"
+
+
+def test_a_missing_field_is_named(web: httpx.Client) -> None:
+    assert web.post("/v1/completions", json={}).json()["error"]["param"] == "prompt"
+    wrong = {"messages": [{"content": "x"}]}
+    answer = web.post("/v1/chat/completions", json=wrong).json()["error"]
+    assert answer["param"] == "messages[0].role"
+
+
+@pytest.mark.parametrize("top", [0, 3])
+def test_log_probabilities_are_those_of_the_texts_tokens(client: openai.OpenAI, top: int) -> None:
+    prompt = "def load(path):\n    return "
+    choice = client.completions.create(
+        model="m", prompt=prompt, max_tokens=12, logprobs=top
+    ).choices[0]
+    found = choice.logprobs
+    assert found is not None
+    assert found.tokens is not None
+    assert found.token_logprobs is not None
+    assert "".join(found.tokens) == choice.text
+    assert len(found.token_logprobs) == len(found.tokens) > 0
+    assert all(value <= 0 for value in found.token_logprobs)
+    assert found.text_offset is not None
+    assert found.text_offset[0] == len(prompt)
+    if top:
+        assert found.top_logprobs is not None
+        pairs = zip(found.tokens, found.token_logprobs, strict=True)
+        assert found.top_logprobs == [{text: value} for text, value in pairs]
+    else:
+        assert found.top_logprobs is None
+    plain = client.completions.create(model="m", prompt=prompt, max_tokens=12).choices[0]
+    assert plain.logprobs is None
+    assert plain.text == choice.text
+
+
+def test_many_stop_strings_are_taken(client: openai.OpenAI) -> None:
+    stop = [f"<|mark {n}|>" for n in range(40)]
+    client.completions.create(model="m", prompt="x", max_tokens=2, stop=stop)
 
 
 def test_unknown_fields_are_ignored(client: openai.OpenAI) -> None:

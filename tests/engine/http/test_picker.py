@@ -47,6 +47,29 @@ def test_a_window_that_slid_too_far_starts_anew() -> None:
     assert 2000 < longest <= 4096
 
 
+def test_first_lines_that_were_deleted_are_not_put_back() -> None:
+    picker = SessionPicker(4)
+    top = "import os\nimport secrets_of_mine\n" * 3
+    rest = "".join(f"line {n} of the file\n" for n in range(60))
+    used(picker, "me", top + rest)
+    with picker.session("me", rest) as picked:
+        assert picked.earlier == ""
+    with picker.session("me", rest + "x") as picked:
+        assert picked.earlier == ""
+
+
+def test_first_lines_of_a_window_that_has_slid_can_be_deleted_too() -> None:
+    picker = SessionPicker(4)
+    file = "".join(f"line {n} of the file\n" for n in range(400))
+    for end in (3000, 3010, 3020):
+        window = file[end - 2000 : end]
+        with picker.session("me", window) as picked:
+            assert len(picked.earlier) == end - 3000
+    shorter = window[300:]
+    with picker.session("me", shorter) as picked:
+        assert picked.earlier == ""
+
+
 def test_another_place_of_a_file_is_not_taken_for_a_window_that_slid() -> None:
     picker = SessionPicker(4)
     used(picker, "me", "import os\n" * 3 + "a = 1\n" * 100)

@@ -178,6 +178,24 @@ async def test_without_keys_only_this_machine_is_served() -> None:
     assert not replicas.asked
 
 
+async def test_a_user_that_is_no_text_is_the_replicas_to_refuse() -> None:
+    replicas = Replicas()
+    headers = {"Content-Type": "application/json"}
+    await ask(replicas, path="/events", content=b'{"user": "\xff"}', headers=headers)
+    assert len(replicas.asked) == 1
+
+
+async def test_a_host_that_looks_like_a_path_opens_nothing(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-enough-characters\n")
+    keys.chmod(0o600)
+    settings = ScaleSettings(api_key_file=str(keys))
+    replicas = Replicas()
+    refused = await ask(replicas, settings=settings, headers={"Host": "x/health?"}, **ASK)
+    assert refused.status_code == 401
+    assert not replicas.asked
+
+
 async def test_with_keys_any_machine_is_served_that_shows_one(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("a-key-of-enough-characters\n")

@@ -51,17 +51,8 @@ def create_runtime(
         name = _best()
     _require("torch" if name == "torch" else "openvino")
     if name == "torch":
-        from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
-
         progress(0.2, "loading the weights into torch")
-        device = "cuda" if _has_cuda() else "cpu"
-        return TorchRuntime(
-            folder,
-            cache_bytes=cache_bytes,
-            device=device,
-            adapter=None if for_edits else _for_torch(folder, adapters, "mask"),
-            merge=_for_torch(folder, adapters, "edits" if for_edits else "infill"),
-        )
+        return _torch(folder, cache_bytes, adapters, for_edits=for_edits)
     from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
 
     return OpenVinoRuntime(
@@ -72,6 +63,20 @@ def create_runtime(
         merge=Merge.of(adapters, for_edits=for_edits),
         exact=name == "openvino-fp32",
         progress=progress,
+    )
+
+
+def _torch(
+    folder: Path, cache_bytes: int, adapters: Adapters | None, *, for_edits: bool
+) -> Runtime:
+    from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
+
+    return TorchRuntime(
+        folder,
+        cache_bytes=cache_bytes,
+        device="cuda" if _has_cuda() else "cpu",
+        adapter=None if for_edits else _for_torch(folder, adapters, "mask"),
+        merge=_for_torch(folder, adapters, "edits" if for_edits else "infill"),
     )
 
 

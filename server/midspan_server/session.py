@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from midspan_server.engine_launcher import EngineLauncher
 from midspan_server.ignore import IgnoreRules
 from midspan_server.next_edit.delivery import Delivery
 from midspan_server.next_edit.flow import Ask, Flow
+from midspan_server.next_edit.proposals import searched
 from midspan_server.next_edit.seeking import Scene
 from midspan_server.reading import ReadingRules
 from midspan_server.settings import Settings, decode_settings
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# As many as keep their syntax trees; parsing others anew would take the time of an answer.
-_MOST_SEARCHED = 8
 _AFTER_ANSWER_S = 0.02
 
 
@@ -174,7 +172,7 @@ class Session:
         readable = (one for one, _ in self.documents.by_recency() if may_read(one))
         return Scene(
             history=self.history,
-            documents=tuple(itertools.islice(readable, _MOST_SEARCHED)),
+            documents=tuple(searched(self.history, readable)),
             roots=self.documents.roots(),
         )
 

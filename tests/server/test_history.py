@@ -149,3 +149,89 @@ def test_a_copy_goes_its_own_way() -> None:
     _replay(other, ["b", "c"], start=2.0)
     assert (_seen(history), history.saves()) == ([("a", "b", 0)], other.saves())
     assert _seen(other) == [("a", "b", 0), ("b", "c", 0)]
+
+
+HEADER = "def f(width):\n    x=1\n    return width\n\n\n"
+BODY = "".join(f"def g{at}( a ):\n    return 'a'\n" for at in range(30))
+
+
+def _tidied(text: str) -> str:
+    return text.replace("x=1", "g(\n        1,\n    )").replace("( a )", "(a)")
+
+
+def test_a_formatter_that_runs_at_the_save_leaves_the_edit_as_it_is() -> None:
+    history = EditHistory()
+    typed = HEADER.replace("(width", "(size") + BODY
+    _replay(history, [HEADER + BODY, typed, _tidied(typed)])
+    assert _seen(history)[-1] == ("def f(width):", "def f(size):", 0)
+    assert history.recent(9)[-1].at == 0.0
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_formatter_that_changes_the_edited_lines_joins_them(*, is_saved: bool) -> None:
+    history = EditHistory()
+    texts = ["f(a, b)\nx\ny\nz\n( w )\n", "f(c, b)\nx\ny\nz\n( w )\n"]
+    _replay(history, texts)
+    if is_saved:
+        history.saved("file:///a.py", 0.5)
+    _replay(history, [texts[1], "f(\n    c,\n    b,\n)\nx\ny\nz\n(w)\n"], start=1.0)
+    assert _seen(history)[-1] == ("f(a, b)", "f(\n    c,\n    b,\n)", 0)
+
+
+def test_a_formatter_that_changes_much_hides_nothing() -> None:
+    history = EditHistory()
+    typed = "x = 'a'\n1\n2\n3\n" + "y = 'b'\n1\n2\n3\n" * 20
+    _replay(history, [typed.replace("x", "w"), typed, typed.replace("'", '"')])
+    assert _seen(history) == [("w = 'a'", 'x = "a"', 0)]
+
+
+def test_a_change_in_several_places_is_several_edits() -> None:
+    history = EditHistory()
+    _replay(history, ["a\n1\n2\n3\nb\n", "a\n1\n2\n3\nb!\n"])
+    after = "a?\nnew\n1\n2\n3\nb!\nc\n"
+    _replay(history, ["a\n1\n2\n3\nb!\n", after], start=60)
+    assert _seen(history) == [("b", "b!", 5), ("a", "a?\nnew", 0), ("", "c", 6)]
+
+
+def test_typing_with_several_cursors_makes_one_edit_for_each() -> None:
+    history = EditHistory()
+    texts = [f"a{new}\n1\n2\n3\nb{new}\n" for new in ("", "x", "xy", "xyz")]
+    _replay(history, texts)
+    assert _seen(history) == [("a", "axyz", 0), ("b", "bxyz", 4)]
+
+
+def test_taking_back_a_part_of_a_burst_is_taking_back() -> None:
+    history = EditHistory()
+    texts = ["old\nold\n", "new\nold\n", "new\nnew\n", "new\nold\n"]
+    _replay(history, texts)
+    assert history.took_back
+    _replay(history, texts[1:3], start=1.0)
+    assert not history.took_back
+
+
+def test_a_character_rubbed_out_is_no_taking_back_and_a_save_ends_it() -> None:
+    history = EditHistory()
+    _replay(history, ["a", "word", "words", "word"])
+    assert not history.took_back
+    _replay(history, ["word", "a"], start=1.0)
+    assert history.took_back
+    history.saved("file:///a.py", 2.0)
+    assert not history.took_back
+
+
+@pytest.mark.parametrize("places", [3, 20])
+def test_a_change_in_many_places_is_taken_back_as_a_whole(places: int) -> None:
+    history = EditHistory()
+    text = "old\n1\n2\n3\n" * places
+    _replay(history, [text, text.replace("old", "new")])
+    assert len(history.recent(99)) == (places if places < 9 else 1)
+    _replay(history, [text.replace("old", "new"), text], start=60)
+    assert _seen(history) == []
+
+
+def test_places_changed_at_once_are_taken_back_in_any_order() -> None:
+    history = EditHistory()
+    texts = ["a\n1\n2\nb\n", "a\n1\n2\nB\n", "A\n1\n2\nB\n"]
+    _replay(history, texts, gap=0.001)
+    _replay(history, ["A\n1\n2\nB\n", "A\n1\n2\nb\n", "a\n1\n2\nb\n"], start=60, gap=0.001)
+    assert _seen(history) == []

@@ -12,11 +12,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from midspan_engine.protocol import RequestRejected
 from midspan_server.next_edit.acceptance import THRESHOLDS
+from midspan_server.next_edit.hunks import hunks
 from midspan_server.next_edit.proposal import Found, in_reading_order
 from midspan_server.next_edit.proposals import NextEdits, Offered
 from midspan_server.next_edit.seeking import Scene, Seeker
 from midspan_server.next_edit.shelf import Shelf
+from midspan_server.next_edit.undone import brings_back, is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
 
 # Who asks by hand waits longer, and wants to see what is doubtful.
 _BY_HAND_TIMES = 4
+# The engine says that it is not ready while it loads what it needs for next edits.
+_AGAIN_AFTER_S = (2.0, 4.0, 8.0)
+# An editor may ask first and then tell that the file was saved.
+_SAVE_IS_LATE_S = 0.05
+_HUNKS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,8 @@ class Flow:
         self._shelf = Shelf()
         self._seeker = Seeker(engine)
         self._search: _Search | None = None
+        # Whether the person did something in another document since the shelf was filled.
+        self._is_shelf_old = False
         self.memory = self._rules.memory
 
     def giving_way(self) -> AbstractContextManager[None]:
@@ -88,14 +98,20 @@ class Flow:
             RequestRejected: the engine refused.
         """
         scene = self._scene()
-        offered = self._at_once(scene, ask)
         # Who has just undone something wants nothing that follows from what was before it.
-        if offered or not settings.model or (scene.history.took_back and not ask.by_hand):
+        if scene.history.took_back and not ask.by_hand:
+            await asyncio.sleep(_SAVE_IS_LATE_S)
+            scene = self._scene()
+            if scene.history.took_back:
+                return ()
+        offered = self._at_once(scene, ask)
+        if offered or not settings.model:
             return offered
         found = await self._searched(scene, ask, settings)
         current = {one.uri: one for one in self._scene().documents}
         usable = [bound for one in found if (bound := _bound(one, current)) is not None]
-        self._shelf.put(usable)
+        if usable or not self._is_shelf_old:
+            self._put(usable)
         return self._on_shelf(self._scene(), ask)
 
     def look_ahead(self, offered: tuple[Offered, ...], settings: NextEditSettings) -> None:
@@ -113,13 +129,16 @@ class Flow:
     def changed(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
         """Note a change: what was looked for in another text is not wanted any more.
 
-        What waits goes on waiting while its parts are taken. After anything else the person did,
-        something else may follow.
+        What waits goes on waiting while its parts are taken, and in documents that stay as they
+        are. After anything else the person did, something else may follow.
         """
         if any(_makes(one.proposal, before, after) for one in self._shelf.waiting()):
             self._shelf.changed(before, after)
+            self._is_shelf_old = False
         else:
-            self._shelf.put(())
+            self._shelf.forget(after.uri)
+            self._is_shelf_old = True
+        self._note_undone(before, after)
         search = self._search
         if search is not None and (search.uri, search.text) != (after.uri, after.text):
             self.stop()
@@ -140,7 +159,19 @@ class Flow:
         """What needs no engine."""
         uri = ask.snapshot.uri
         rules = self._rules.propose(scene.history, scene.documents, uri, ask.offset)
-        return rules or self._on_shelf(scene, ask)
+        return rules or (() if self._is_shelf_old else self._on_shelf(scene, ask))
+
+    def _put(self, found: list[Found]) -> None:
+        self._shelf.put(found)
+        self._is_shelf_old = False
+
+    def _note_undone(self, before: DocumentSnapshot, after: DocumentSnapshot) -> None:
+        """A rename that is taken back and then made anew is followed anew."""
+        causes = [cause for cause in self.memory.taken() if brings_back(cause, before, after)]
+        recent = hunks(self._scene().history, _HUNKS) if causes else ()
+        for cause in causes:
+            if is_over(cause, recent, self.memory):
+                self.memory.ended(cause)
 
     def _on_shelf(self, scene: Scene, ask: Ask) -> tuple[Offered, ...]:
         current = {one.uri: one for one in scene.documents}
@@ -183,11 +214,12 @@ class Flow:
         self.stop()
         threshold = min(THRESHOLDS.values()) if ask.by_hand else THRESHOLDS[settings.show]
         task = asyncio.ensure_future(
-            self._seeker.seek(
+            self._sought(
                 scene,
-                allows=self.memory.allows,
                 threshold=threshold,
                 budget_ms=settings.budget_ms * (_BY_HAND_TIMES if ask.by_hand else 1),
+                # Who asks by hand is told at once that there is nothing yet.
+                waits=() if ask.by_hand else _AGAIN_AFTER_S,
             )
         )
         # Retrieved here, so that an error nobody waits for is not reported as forgotten.
@@ -200,6 +232,21 @@ class Flow:
             task=task,
         )
         return self._search
+
+    async def _sought(
+        self, scene: Scene, *, threshold: float, budget_ms: int, waits: tuple[float, ...]
+    ) -> list[Found]:
+        """What the engine finds; asked again a few times while it is not ready."""
+        for wait_s in (*waits, None):
+            try:
+                return await self._seeker.seek(
+                    scene, allows=self.memory.allows, threshold=threshold, budget_ms=budget_ms
+                )
+            except RequestRejected as error:
+                if error.code != "not_ready" or wait_s is None:
+                    raise
+                await asyncio.sleep(wait_s)
+        return []
 
 
 def _makes(proposal: Proposal, before: DocumentSnapshot, after: DocumentSnapshot) -> bool:

@@ -6,30 +6,41 @@ one): whoever changes `foo(x)` to `foo(y)` with both declared chose another vari
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from midspan_server import syntax
-from midspan_server.next_edit.binding import Classes, resolve, uses
-from midspan_server.next_edit.elsewhere import uses_elsewhere
+from midspan_server.next_edit.arguments import arguments_elsewhere, taker
+from midspan_server.next_edit.binding import Classes, captures, resolve, shorthand_keys, uses
+from midspan_server.next_edit.elsewhere import may_use, uses_elsewhere
 from midspan_server.next_edit.naming import naming
 from midspan_server.next_edit.occurrences import Occurrence, occurrences
-from midspan_server.next_edit.proposal import Proposal
+from midspan_server.next_edit.proposal import Proposal, in_reading_order
 from midspan_server.next_edit.renames import Rename, names, recent_renames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from midspan_server.next_edit.binding import Target
     from midspan_server.next_edit.hunks import Hunk
     from midspan_server.snapshot import DocumentSnapshot
     from midspan_server.syntax import Syntax
 
-# A shorter name of a whole file or of a class is written in too many senses.
+# A shorter name of a class, or in another file, is written in too many senses.
 _SHORTEST_SHARED = 3
 _REMEMBERED = 32
-_MOST_HUNKS = 8
+_MOST_HUNKS = 16
+# For files beside the one that declares the name.
+_SEARCH_S = 0.06
 _SHORTHANDS = frozenset({"shorthand_property_identifier", "shorthand_field_initializer"})
+
+
+def under_way(recent: Sequence[Hunk]) -> set[str]:
+    """The names, old and new, that the last hunks (newest last) exchanged."""
+    found = recent_renames([one for one in recent if not one.is_formatting][-_MOST_HUNKS:])
+    return {name for rename, _ in found for name in (rename.old, rename.new)}
 
 
 class Renames:
@@ -39,16 +50,30 @@ class Renames:
     """
 
     def __init__(self) -> None:
-        self._declared: OrderedDict[Rename, None] = OrderedDict()
+        # And whether what was renamed is a name of the whole file.
+        self._declared: OrderedDict[Rename, bool] = OrderedDict()
+
+    @property
+    def declared(self) -> frozenset[tuple[str, str]]:
+        """Old and new names of the renames that began at a declaration."""
+        return frozenset((one.old, one.new) for one in self._declared)
 
     def proposals(
-        self, recent: Sequence[Hunk], documents: Sequence[DocumentSnapshot]
-    ) -> list[Proposal]:
-        """Edits for what is left of the newest rename that left anything, in document order.
+        self,
+        recent: Sequence[Hunk],
+        documents: Sequence[DocumentSnapshot],
+        uri: str = "",
+        offset: int = 0,
+    ) -> Iterator[Proposal]:
+        """Edits for what is left of the newest rename that left anything, nearest first.
+
+        A document is searched when the edits of those before it are taken from the iterator.
 
         Args:
             recent: Hunks, newest last.
             documents: What is open, latest used first; other files are looked at in this order.
+            uri: Document that the cursor is in; it comes first.
+            offset: Of the cursor.
         """
         by_uri = {one.uri: one for one in documents}
         tried: set[Rename] = set()
@@ -57,10 +82,17 @@ class Renames:
             if rename in tried or home is None:
                 continue
             tried.add(rename)
-            found = self._left(rename, hunk, recent, home, documents)
-            if found:
-                return found
-        return []
+            order = {uri: 0, home.uri: 1}
+            ordered = sorted(documents, key=lambda one: order.get(one.uri, 2))
+            found = chain.from_iterable(
+                in_reading_order(some, uri, offset if some[0].snapshot.uri == uri else 0)
+                for some in self._left(rename, hunk, recent, home, ordered)
+            )
+            first = next(found, None)
+            if first is not None:
+                yield first
+                yield from found
+                return
 
     def _home(
         self, rename: Rename, documents: dict[str, DocumentSnapshot]
@@ -78,27 +110,37 @@ class Renames:
         recent: Sequence[Hunk],
         home: DocumentSnapshot,
         documents: Sequence[DocumentSnapshot],
-    ) -> list[Proposal]:
+    ) -> Iterator[list[Proposal]]:
+        """The edits of one document after the other, of those that have any."""
         tree, rules = syntax.parse(home), naming(home.language)
         if tree is None or rules is None:
-            return []
+            return
         news = occurrences(tree, rename.new)
         classes = Classes(tree.data, rules)
         at_home = Rename(home.uri, rename.old, rename.new)
         places = list(_places(_same(at_home, hunk, recent), home, news))
         target = self._target(at_home, places, news, classes)
         if target is None or not _is_long_enough(rename.old, target):
-            return []
+            return
         olds = occurrences(tree, rename.old)
-        found = uses(target, olds, news, classes, rules)
-        proposals = [_proposal(home, tree, one, rename) for one in found]
+        plain = uses(target, olds, news, classes, rules, rename.old)
+        keyed = shorthand_keys(target, olds, classes)
+        found = [_proposal(home, tree, one, rename) for one in plain if one not in keyed]
+        found += [_proposal(home, tree, one, rename, is_key=True) for one in keyed]
+        found.sort(key=lambda one: one.start)
         # While the old name is still declared here, uses elsewhere mean that declaration.
-        if not target.is_top_level or any(one.is_strong and one.scope is None for one in olds):
-            return proposals
-        for other in documents:
-            if other.uri != home.uri:
-                proposals += _elsewhere(rename, home, other)
-        return proposals
+        is_shared = target.is_top_level and not any(
+            one.is_strong and one.scope is None for one in olds
+        )
+        name = taker(target, tree, olds)
+        deadline = time.perf_counter() + _SEARCH_S
+        for document in documents:
+            some = found if document.uri == home.uri else []
+            is_wanted = document.uri != home.uri and (is_shared or name)
+            if is_wanted and time.perf_counter() < deadline:
+                some = _elsewhere(rename, home, document, name)
+            if some:
+                yield some
 
     def _target(
         self,
@@ -109,23 +151,27 @@ class Renames:
     ) -> Target | None:
         rules = classes.rules
         is_known = rename in self._declared
+        written = [(hunk.line, hunk.last_line) for hunk, _ in places]
         for hunk, place in places:
             declares = place.binding is not None and rename.new in names(hunk).added
             if not is_known and not declares:
                 continue
             target = resolve(place, news, classes, rules)
             # What had the new name before was chosen, not renamed.
-            if target is not None and (is_known or target.declared_at == place.start):
-                self._remember(rename)
+            is_first = target is not None and target.declared_at == place.start
+            if target is not None and not is_known and captures(target, news, written, classes):
+                return None
+            if target is not None and (is_known or is_first):
+                self._remember(rename, target)
                 return target
-        if not is_known:
+        if not self._declared.get(rename):
             return None
         # The hunks that are left are in other files.
         bound = [one for one in news if one.binding is not None and one.scope is None]
         return resolve(bound[0], news, classes, rules) if len(bound) == 1 else None
 
-    def _remember(self, rename: Rename) -> None:
-        self._declared[rename] = None
+    def _remember(self, rename: Rename, target: Target) -> None:
+        self._declared[rename] = target.is_top_level
         self._declared.move_to_end(rename)
         while len(self._declared) > _REMEMBERED:
             self._declared.popitem(last=False)
@@ -150,33 +196,49 @@ def _places(
 
 
 def _is_long_enough(old: str, target: Target) -> bool:
-    is_shared = target.member_of != "" or (target.is_plain and target.scope is None)
-    return len(old) >= _SHORTEST_SHARED or not is_shared
+    return len(old) >= _SHORTEST_SHARED or not target.member_of
 
 
 def _proposal(
-    snapshot: DocumentSnapshot, tree: Syntax, one: Occurrence, rename: Rename
+    snapshot: DocumentSnapshot,
+    tree: Syntax,
+    one: Occurrence,
+    rename: Rename,
+    *,
+    is_key: bool = False,
 ) -> Proposal:
     parent = one.node.parent
     is_shorthand = one.node.type in _SHORTHANDS or (
         parent is not None and parent.type in _SHORTHANDS
     )
+    text = rename.new
+    if is_key:
+        text = f"{rename.new}: {rename.old}"
+    elif is_shorthand:
+        # `{width}` has the variable's name as its key, which nobody renamed.
+        text = f"{rename.old}: {rename.new}"
     return Proposal(
         snapshot=snapshot,
         start=tree.offset_of(one.start),
         end=tree.offset_of(one.end),
-        # `{width}` has the variable's name as its key, which nobody renamed.
-        text=f"{rename.old}: {rename.new}" if is_shorthand else rename.new,
+        text=text,
         label=f"rename {rename.old} to {rename.new}",
         cause=f"{rename.old} {rename.new}",
     )
 
 
-def _elsewhere(rename: Rename, home: DocumentSnapshot, other: DocumentSnapshot) -> list[Proposal]:
-    if len(rename.old) < _SHORTEST_SHARED or naming(other.language) is not naming(home.language):
+def _elsewhere(
+    rename: Rename, home: DocumentSnapshot, other: DocumentSnapshot, called: str
+) -> list[Proposal]:
+    """Uses of a top-level name of `home`, or of a keyword of what is `called` so."""
+    is_known = naming(other.language) is naming(home.language) and called in other.text
+    if len(rename.old) < _SHORTEST_SHARED or not is_known:
         return []
-    tree = syntax.parse(other) if rename.old in other.text else None
+    tree = syntax.parse(other) if may_use(home, other, rename.old) else None
     if tree is None:
         return []
-    found = uses_elsewhere(home, other, tree, rename)
+    if called:
+        found = arguments_elsewhere(home, other, tree, called, rename.old)
+    else:
+        found = uses_elsewhere(home, other, tree, rename)
     return [_proposal(other, tree, one, rename) for one in found]

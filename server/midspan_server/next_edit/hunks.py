@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
+
+from midspan_server.line_runs import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from midspan_server.history import EditHistory
     from midspan_server.snapshot import DocumentSnapshot
 
-_TRAILING_COMMA = re.compile(r",(?=[)\]}])")
-_SPACE = re.compile(r"\s+")
 _CONTEXT_LINES = 2
 
 
@@ -59,7 +58,7 @@ def hunks(history: EditHistory, limit: int) -> tuple[Hunk, ...]:
             before=_lines(edit.before),
             after=_lines(edit.after),
             at=edit.at,
-            is_formatting=_plain(edit.before) == _plain(edit.after),
+            is_formatting=plain(edit.before) == plain(edit.after),
             is_saved=saved_at.get(edit.uri, float("-inf")) >= edit.at,
         )
         for edit in history.recent(limit)
@@ -69,10 +68,6 @@ def hunks(history: EditHistory, limit: int) -> tuple[Hunk, ...]:
 def _lines(text: str) -> tuple[str, ...]:
     # A change of one empty line cannot be told from no line at all, and matters as little.
     return tuple(text.split("\n")) if text else ()
-
-
-def _plain(text: str) -> str:
-    return _TRAILING_COMMA.sub("", _SPACE.sub("", text)).removesuffix(",")
 
 
 def hunk_text(before: Sequence[str], after: Sequence[str]) -> str:

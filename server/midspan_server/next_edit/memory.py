@@ -64,7 +64,8 @@ class Memory:
         self._numbers = itertools.count(1)
         self._ids: OrderedDict[_Place, str] = OrderedDict()
         self._offers: OrderedDict[str, Proposal] = OrderedDict()
-        self._done: OrderedDict[tuple[object, ...], None] = OrderedDict()
+        self._refused: OrderedDict[tuple[object, ...], str] = OrderedDict()
+        self._taken: OrderedDict[tuple[object, ...], str] = OrderedDict()
         self._refusals: Counter[tuple[str, str]] = Counter()
 
     def offered(self, proposal: Proposal) -> str:
@@ -87,7 +88,7 @@ class Memory:
         proposal = self._offers.get(name)
         if proposal is None:
             return False
-        self._forbid(proposal)
+        _note(self._refused, proposal)
         if len(self._refusals) >= _REMEMBERED:
             self._refusals.clear()
         self._refusals[proposal.snapshot.uri, proposal.cause] += 1
@@ -98,10 +99,11 @@ class Memory:
         proposal = self._offers.get(name)
         if proposal is None:
             return False
-        self._forbid(proposal)
+        _note(self._taken, proposal)
         # A name that is changed back and forth is followed each time.
         for key in _Place.of(proposal).reversed().names():
-            self._done.pop(key, None)
+            self._refused.pop(key, None)
+            self._taken.pop(key, None)
         self._refusals.pop((proposal.snapshot.uri, proposal.cause), None)
         return True
 
@@ -109,10 +111,25 @@ class Memory:
         """Whether a proposal may be offered."""
         if self._refusals[proposal.snapshot.uri, proposal.cause] >= _MOST_REFUSALS:
             return False
-        return not any(key in self._done for key in _Place.of(proposal).names())
+        keys = _Place.of(proposal).names()
+        return not any(key in self._refused or key in self._taken for key in keys)
 
-    def _forbid(self, proposal: Proposal) -> None:
-        for key in _Place.of(proposal).names():
-            self._done[key] = None
-        while len(self._done) > 2 * _REMEMBERED:
-            self._done.popitem(last=False)
+    def taken(self) -> frozenset[str]:
+        """The causes of the offers that were taken."""
+        return frozenset(self._taken.values())
+
+    def has_taken(self, uri: str, line: str, becomes: str) -> bool:
+        """Whether an offer was taken that made `becomes` of a line."""
+        return any(key[:3] == (uri, line, becomes) for key in self._taken)
+
+    def ended(self, cause: str) -> None:
+        """Note that a cause was undone: should it come again, so may what follows from it."""
+        for key in [key for key, known in self._taken.items() if known == cause]:
+            del self._taken[key]
+
+
+def _note(places: OrderedDict[tuple[object, ...], str], proposal: Proposal) -> None:
+    for key in _Place.of(proposal).names():
+        places[key] = proposal.cause
+    while len(places) > 2 * _REMEMBERED:
+        places.popitem(last=False)

@@ -33,6 +33,7 @@ class Naming:
         keyword: Edge to the name in a keyword argument.
         implicit: Members are also written without their object.
         hoists: A name that a function assigns is the function's own.
+        relets: A name may be declared again in its scope, and is another variable then.
     """
 
     functions: frozenset[str]
@@ -45,6 +46,7 @@ class Naming:
     keyword: Edge | None = None
     implicit: bool = False
     hoists: bool = False
+    relets: bool = False
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -245,17 +247,34 @@ _GO = Naming(
         }
     ),
     classes=frozenset({"type_spec"}),
-    blocks=frozenset({"block", "for_statement", "if_statement", "expression_switch_statement"}),
+    blocks=frozenset(
+        {
+            "block",
+            "for_statement",
+            "if_statement",
+            "expression_switch_statement",
+            "type_switch_statement",
+            "expression_case",
+            "type_case",
+            "default_case",
+            "communication_case",
+        }
+    ),
     bindings=_bindings(
-        function="function_declaration.name",
+        # A method is a member by its receiver, and the file is what binds it.
+        function="function_declaration.name source_file",
         **{"class": "type_spec.name"},
         parameter="parameter_declaration.name variadic_parameter_declaration.name",
-        variable="var_spec.name const_spec.name short_var_declaration.left range_clause.left",
+        variable="var_spec.name const_spec.name short_var_declaration.left range_clause.left "
+        "type_switch_statement.alias receive_statement.left",
         **{"import": "import_spec.name"},
         field="field_declaration.name",
     ),
     patterns=_edges("expression_list"),
-    members={("selector_expression", "field"): "operand"},
+    members={
+        ("selector_expression", "field"): "operand",
+        ("method_declaration", "name"): "receiver",
+    },
 )
 
 _RUST = Naming(
@@ -272,9 +291,14 @@ _RUST = Naming(
         "match_pattern let_condition.pattern",
         field="field_declaration.name",
     ),
-    patterns=_edges("tuple_pattern slice_pattern mut_pattern ref_pattern reference_pattern"),
+    patterns=_edges(
+        "tuple_pattern slice_pattern mut_pattern ref_pattern reference_pattern "
+        "tuple_struct_pattern struct_pattern field_pattern.name field_pattern.pattern "
+        "captured_pattern or_pattern"
+    ),
     members={("field_expression", "field"): "value", ("scoped_identifier", "name"): "path"},
     own=frozenset({"self", "Self"}),
+    relets=True,
 )
 
 _NAMINGS = {

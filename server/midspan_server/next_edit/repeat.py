@@ -8,25 +8,30 @@ the same kind may stand, and is carried over. So two examples say how much has t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from midspan_server import syntax
 from midspan_server.next_edit.naming import naming
-from midspan_server.next_edit.occurrences import occurrences
+from midspan_server.next_edit.occurrences import nearest
 from midspan_server.next_edit.proposal import Proposal
 from midspan_server.next_edit.renames import renames
 from midspan_server.next_edit.tokens import KEYWORDS, common_ends, is_word, kind, tokens
 from midspan_server.syntax import Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from midspan_server.next_edit.hunks import Hunk
+    from midspan_server.next_edit.renames import Rename
     from midspan_server.snapshot import DocumentSnapshot
 
 _MOST_HUNKS = 4
 _MOST_LINES = 20_000
+_MOST_COMPARED = 4_000
+# With more of a name than this it is not looked at what each of them is.
+_MOST_USES = 1_000
 _LONGEST_LINE = 400
 _FEWEST_TOKENS = 3
 # An older example is no longer what the person is doing.
@@ -101,27 +106,42 @@ def template(one: _Pair, two: _Pair) -> Template | None:
     return Template(tuple(pattern), frozenset(wild), tuple(made))
 
 
-def repeated(recent: Sequence[Hunk], documents: Sequence[DocumentSnapshot]) -> list[Proposal]:
-    """Edits for the lines that the last two changes left out, in document order.
+def repeated(
+    recent: Sequence[Hunk],
+    documents: Sequence[DocumentSnapshot],
+    uri: str = "",
+    offset: int = 0,
+    followed: Collection[tuple[str, str]] = (),
+) -> Iterator[Proposal]:
+    """Edits for the lines that the last two changes left out, from the cursor on, then from above.
 
     Args:
         recent: Hunks, newest last.
         documents: What is open.
+        uri: Document that the cursor is in.
+        offset: Of the cursor.
+        followed: Old and new names whose uses are found by what they mean, and nowhere else.
     """
     examples = _examples(recent)
     if len(examples) < 2:  # noqa: PLR2004
-        return []
+        return
     newest, earlier = examples[0], examples[1]
     if newest.hunk.uri != earlier.hunk.uri or newest.at - earlier.at > _LONGEST_AGO_S:
-        return []
+        return
     found = template((earlier.before, earlier.after), (newest.before, newest.after))
     document = next((one for one in documents if one.uri == newest.hunk.uri), None)
     if found is None or document is None or len(found.before) < _FEWEST_TOKENS:
-        return []
+        return
+    renamed = _renamed(newest)
+    if any((one.old, one.new) in followed for one in renamed):
+        return
     lines = range(min(document.line_count, _MOST_LINES))
-    if not found.words or _is_local(newest, document):
+    if not found.words or _is_local(renamed, document, newest):
         lines = _run_around(document, (earlier, newest))
-    return list(_matching(found, document, lines, {earlier.line, newest.line}))
+    cursor = document.line_of(offset) if document.uri == uri else 0
+    done = {earlier.line, newest.line}
+    numbers = (one for one in _candidates(found, document, lines, cursor) if one not in done)
+    yield from _matching(found, document, islice(numbers, _MOST_COMPARED))
 
 
 def _examples(recent: Sequence[Hunk]) -> list[_Example]:
@@ -142,15 +162,23 @@ def _examples(recent: Sequence[Hunk]) -> list[_Example]:
     return found
 
 
-def _is_local(example: _Example, document: DocumentSnapshot) -> bool:
-    """Whether a name was replaced that means something else in other functions."""
-    tree, rules = syntax.parse(document), naming(document.language)
-    if tree is None or rules is None:
+def _renamed(example: _Example) -> tuple[Rename, ...]:
+    """The names that an example replaced by others."""
+    before, after = "".join(example.before), "".join(example.after)
+    return renames(replace(example.hunk, before=(before,), after=(after,)))
+
+
+def _is_local(renamed: tuple[Rename, ...], document: DocumentSnapshot, example: _Example) -> bool:
+    """Whether a name was replaced that may mean something else in other functions."""
+    tree = syntax.parse(document)
+    if tree is None or naming(document.language) is None:
         return False
-    for rename in renames(example.hunk):
+    byte = tree.byte_of(document.line_starts[min(example.line, document.line_count - 1)])
+    for rename in renamed:
         for name in (rename.old, rename.new):
-            bound = (one for one in occurrences(tree, name) if one.binding and one.is_plain)
-            if any(one.scope is not None for one in bound):
+            found = list(nearest(tree, name, byte, _MOST_USES))
+            bound = (one for one in found if one.binding and one.is_plain)
+            if len(found) == _MOST_USES or any(one.scope is not None for one in bound):
                 return True
     return False
 
@@ -165,14 +193,31 @@ def _run_around(document: DocumentSnapshot, examples: tuple[_Example, ...]) -> r
     return range(first, last + 1)
 
 
+def _candidates(
+    found: Template, document: DocumentSnapshot, lines: range, cursor: int
+) -> Iterator[int]:
+    """Numbers of the lines that may match, from the cursor's on, then those above it."""
+    word = max(found.words, key=len, default="")
+    middle = min(max(cursor, lines.start), lines.stop)
+    for first, last in ((middle, lines.stop), (lines.start, middle)):
+        number = first
+        while number < last:
+            if word:
+                hit = document.text.find(word, document.line_starts[number])
+                number = last if hit < 0 else document.line_of(hit)
+            if number < last:
+                yield number
+            number += 1
+
+
 def _matching(
-    found: Template, document: DocumentSnapshot, lines: range, done: set[int]
+    found: Template, document: DocumentSnapshot, numbers: Iterable[int]
 ) -> Iterator[Proposal]:
     needed = found.words
     tree = syntax.parse(document)
-    for number in lines:
+    for number in numbers:
         text = _line(document, number)
-        if number in done or len(text) > _LONGEST_LINE or not all(map(text.__contains__, needed)):
+        if len(text) > _LONGEST_LINE or not all(map(text.__contains__, needed)):
             continue
         old = text.strip()
         new = found.rewritten(tokens(old)) if old else None

@@ -25,10 +25,29 @@ _NEAR_LINES = 3
 def is_no_news(proposal: Proposal, recent: Sequence[Hunk]) -> bool:
     """Whether a proposal takes back or repeats one of the newest hunks (newest last)."""
     edit = as_hunk(proposal)
+    standing = _standing([one for one in recent[-_MOST_HUNKS:] if one.uri == edit.uri])
+    goes_on = any(_does_the_same(edit, hunk) for hunk in standing)
     return any(
-        hunk.uri == edit.uri and (_reverts(edit, hunk) or _doubles(edit, hunk))
-        for hunk in recent[-_MOST_HUNKS:]
+        _puts_back_here(edit, hunk)
+        or (not goes_on and _puts_back_anywhere(edit, hunk))
+        or _doubles(proposal, edit, hunk)
+        for hunk in standing
     )
+
+
+def _standing(hunks: Sequence[Hunk]) -> list[Hunk]:
+    """Those that no later one took back, newest first."""
+    found: list[Hunk] = []
+    for hunk in reversed(hunks):
+        if not any(_takes_back(later, hunk) for later in found):
+            found.append(hunk)
+    return found
+
+
+def _takes_back(later: Hunk, hunk: Hunk) -> bool:
+    gone, come = _changed(hunk)
+    removed, added = _changed(later)
+    return _is_near(later, hunk) and come <= removed and gone <= added
 
 
 def as_hunk(proposal: Proposal) -> Hunk:
@@ -50,22 +69,57 @@ def as_hunk(proposal: Proposal) -> Hunk:
     )
 
 
-def _reverts(edit: Hunk, hunk: Hunk) -> bool:
+def _puts_back_here(edit: Hunk, hunk: Hunk) -> bool:
     gone, come = _changed(hunk)
     removed, added = _changed(edit)
-    if removed & come and added & gone:
-        return True
-    if _is_near(edit, hunk) and ((removed & come and not added) or (added & gone and not removed)):
-        return True
+    if not _is_near(edit, hunk):
+        return False
+    if removed & come:
+        return bool(added & gone) or not added or _renames_back(edit, hunk)
+    return bool(added & gone) and not removed
+
+
+def _puts_back_anywhere(edit: Hunk, hunk: Hunk) -> bool:
+    gone, come = _changed(hunk)
+    removed, added = _changed(edit)
+    return bool(removed & come and added & gone) or _renames_back(edit, hunk)
+
+
+def _renames_back(edit: Hunk, hunk: Hunk) -> bool:
     back = {(one.new, one.old) for one in renames(hunk)}
     return any((one.old, one.new) in back for one in renames(edit))
 
 
-def _doubles(edit: Hunk, hunk: Hunk) -> bool:
-    """Whether all that the edit adds stands right there since the hunk."""
+def _does_the_same(edit: Hunk, hunk: Hunk) -> bool:
+    """Whether the hunk is an example for the edit: the same lines, or the same names."""
+    gone, come = _changed(hunk)
+    removed, added = _changed(edit)
+    if removed & gone and added & come:
+        return True
+    known = {(one.old, one.new) for one in renames(hunk)}
+    return any((one.old, one.new) in known for one in renames(edit))
+
+
+def _doubles(proposal: Proposal, edit: Hunk, hunk: Hunk) -> bool:
+    """Whether all that the edit adds stands right there since the hunk, in the same block."""
     _, come = _changed(hunk)
     removed, added = _changed(edit)
-    return _is_near(edit, hunk) and bool(added) and not removed and not added - come
+    if not added or removed or added - come or not _is_near(edit, hunk):
+        return False
+    snapshot = proposal.snapshot
+    depth = min(_depth(line) for line in edit.after if line.strip() in added)
+    # Nearer to each other they have no line in between.
+    between = range(min(hunk.last_line, edit.last_line) + 1, max(hunk.line, edit.line))
+    lines = (
+        snapshot.text[snapshot.line_starts[at] : snapshot.line_end(at)]
+        for at in between
+        if at < snapshot.line_count
+    )
+    return all(_depth(line) >= depth for line in lines if line.strip())
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _changed(hunk: Hunk) -> tuple[Counter[str], Counter[str]]:

@@ -74,7 +74,8 @@ def cut_following_lines(text: str, place: Place) -> str | None:
     plain = [_plain(line) for line in (place.line_before + text).split("\n")]
     for start, line in enumerate(plain):
         if line == below[0] and _goes_on(plain[start:], below):
-            return "\n".join(lines[:start]) if start else None
+            # What is left may end with the same line, said twice.
+            return cut_following_lines("\n".join(lines[:start]), place) if start else None
     return text
 
 

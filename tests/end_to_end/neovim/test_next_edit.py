@@ -305,3 +305,26 @@ def test_an_edit_of_another_file_opens_it(fresh: Neovim, folder: Path) -> None:
     fresh.until(lambda: fresh.lines == ["x = 2"], "the edit")
     fresh.type(":silent write | edit #<CR>")
     fresh.until(lambda: fresh.lines == TEXT, "back")
+
+
+def test_accepting_from_another_file_asks_on_where_the_edit_was(
+    fresh: Neovim, folder: Path
+) -> None:
+    other = folder / "unseen.py"
+    fresh.open(other, "größe = 1\n")
+    # Without a workspace each file has a server of its own; here one serves both.
+    fresh.lua(f"{_CLIENT}vim.lsp.buf_attach_client(0, client.id)")
+    elsewhere = edit(fresh, "unseen", (0, 8, 0, 9), "2")
+    fresh.type(":buffer edits.py<CR>")
+    fresh.until(lambda: fresh.lines == TEXT, "back")
+    answer(fresh, elsewhere)
+    ask(fresh)
+    fresh.until(lambda: marks(fresh)["hint"] == "next edit: unseen.py line 1", "the hint")
+    fresh.type(":Midspan next-edit accept<CR>")
+    fresh.until(lambda: received(fresh, REQUEST)[-1]["reason"] == "accepted", "the next request")
+    asked = received(fresh, REQUEST)[-1]
+    assert asked["textDocument"]["uri"] == other.as_uri()
+    assert asked["textDocument"]["version"] > elsewhere["textDocument"]["version"]
+    assert asked["position"] == {"line": 0, "character": 9}
+    assert fresh.lines == TEXT
+    fresh.type(":bwipeout! unseen.py<CR>")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from midspan_engine.protocol import Edited, EditRequest, RequestRejected
+from midspan_server.next_edit import flow
 from midspan_server.next_edit.flow import Ask, Flow
 from midspan_server.next_edit.seeking import MOST_REGIONS, Scene
 from midspan_server.settings import NextEditSettings
@@ -306,3 +307,121 @@ async def test_without_the_model_only_rules_are_used(table: Table) -> None:
     table.replace("area(w)", "area(w, h)")
     assert await table.find(NextEditSettings(model=False)) == ()
     assert table.script.asked == []
+
+
+RENAMED = "def area(width):\n    a = width\n    b = 1\n    c = width\n    d = 1\n    return width\n"
+
+
+def _taken_back(table: Table, offered: Offered) -> None:
+    text = table.desk.documents["a.py"].text
+    line = offered.proposal.line
+    start = table.desk.documents["a.py"].line_starts[line]
+    at = text.index("size", start)
+    after = table.desk.edit("a.py", at, at + 4, "width")
+    table.flow.changed(offered.proposal.snapshot, after)
+
+
+async def test_a_rename_that_was_undone_and_is_made_again_is_followed_again(table: Table) -> None:
+    table.desk.open("a.py", RENAMED)
+    for _ in range(2):
+        table.replace("area(width", "area(size")
+        taken = []
+        while offered := await table.find():
+            taken.append(offered[0])
+            table.take(offered[0])
+        assert len(taken) == 3
+        for one in reversed(taken):
+            _taken_back(table, one)
+        table.replace("area(size", "area(width")
+
+
+async def test_a_rename_back_by_hand_may_be_followed_again_too(table: Table) -> None:
+    table.desk.open("a.py", RENAMED)
+    table.replace("area(width", "area(size")
+    for _ in range(3):
+        table.take((await table.find())[0])
+    for old in ("return size", "c = size", "a = size", "area(size"):
+        table.replace("b = ", "b =  ")
+        table.replace(old, old.replace("size", "width"))
+    table.replace("area(width", "area(size")
+    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
+    assert len(await table.find()) == 3
+
+
+async def test_after_one_use_was_taken_back_nothing_is_offered_until_a_save(table: Table) -> None:
+    table.desk.open("a.py", RENAMED)
+    table.replace("area(width", "area(size")
+    first = (await table.find())[0]
+    table.take(first)
+    _taken_back(table, first)
+    assert await table.find() == ()
+    assert len(await table.find(by_hand=True)) == 2
+    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
+    rest = await table.find()
+    assert [one.proposal.line for one in rest] == [3, 5]
+
+
+async def test_a_save_told_right_after_the_question_counts(table: Table) -> None:
+    table.desk.open("a.py", RENAMED)
+    table.replace("area(width", "area(size")
+    first = (await table.find())[0]
+    table.take(first)
+    _taken_back(table, first)
+    waiting = asyncio.ensure_future(table.find())
+    await asyncio.sleep(0)
+    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
+    assert len(await waiting) == 2
+
+
+async def test_an_engine_that_is_not_ready_is_asked_again(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "_AGAIN_AFTER_S", (0.01, 0.01, 0.01))
+    table.script.rewrite = _both
+    table.script.error = RequestRejected("not_ready", "loading")
+    table.replace("area(w)", "area(w, h)")
+    waiting = asyncio.ensure_future(table.find())
+    await table.script.was_asked.wait()
+    table.script.error = None
+    assert len(await waiting) == 1
+
+
+async def test_an_engine_that_is_never_ready_is_asked_a_few_times(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "_AGAIN_AFTER_S", (0.01, 0.01, 0.01))
+    table.script.error = RequestRejected("not_ready", "loading")
+    table.replace("area(w)", "area(w, h)")
+    with pytest.raises(RequestRejected):
+        await table.find()
+    assert len(table.script.asked) == 4
+    with pytest.raises(RequestRejected):
+        await table.find(by_hand=True)
+    assert len(table.script.asked) == 5
+
+
+async def test_a_change_ends_the_wait_for_the_engine(table: Table) -> None:
+    table.script.error = RequestRejected("not_ready", "loading")
+    table.replace("area(w)", "area(w, h)")
+    waiting = asyncio.ensure_future(table.find())
+    await table.script.was_asked.wait()
+    table.replace("x1 = 1", "x1 = 11")
+    assert await waiting == ()
+    assert len(table.script.asked) == 1
+
+
+async def test_what_waits_in_another_document_stays_behind_what_the_model_says_now(
+    table: Table,
+) -> None:
+    table.script.rewrite = _both
+    table.replace("area(w)", "area(w, h)")
+    [waiting] = await table.find()
+    other = table.desk.open("b.py", "y = 1\n")
+    table.flow.changed(other, table.desk.replace("b.py", "1", "2"))
+    table.script.rewrite = lambda request: request.region
+    [again] = await table.find()
+    assert again.proposal.text == waiting.proposal.text
+    table.flow.changed(table.desk.documents["b.py"], table.desk.replace("b.py", "2", "3"))
+    table.script.rewrite = lambda request: request.region.replace("y = 3", "y = 3, 4")
+    [newer] = await table.find()
+    assert newer.proposal.text == ", 4"

@@ -15,7 +15,13 @@ from midspan_server.syntax import Zone
 if TYPE_CHECKING:
     from tests.server.next_edit.conftest import Desk
 
+    from midspan_server.next_edit.proposal import Proposal
+
 _MARK = "§"
+
+
+def _left(desk: Desk) -> list[Proposal]:
+    return list(Renames().proposals(desk.hunks(), desk.open_documents()))
 
 
 def _followed(desk: Desk, marked: str, language: str = "python", name: str = "a.py") -> str:
@@ -27,7 +33,7 @@ def _followed(desk: Desk, marked: str, language: str = "python", name: str = "a.
     start = marked.index(_MARK)
     renamed = desk.edit(name, start, start + len("old_name"), "new_name")
     text = renamed.text
-    for one in reversed(Renames().proposals(desk.hunks(), desk.open_documents())):
+    for one in reversed(_left(desk)):
         assert one.snapshot is renamed
         assert text[one.start : one.end] == "old_name"
         text = f"{text[: one.start]}{_MARK}{one.text}{_MARK}{text[one.end :]}"
@@ -149,28 +155,64 @@ def test_a_language_without_a_table_is_left_alone(desk: Desk) -> None:
     assert _MARK not in _followed(desk, "local §old_name§ = 1\nprint(old_name)\n", "lua")
 
 
-def test_a_short_name_is_followed_in_its_function_only(desk: Desk) -> None:
-    desk.open("a.py", "def f(a):\n    return a\n")
-    desk.replace("a.py", "a", "angle")
-    assert len(Renames().proposals(desk.hunks(), desk.open_documents())) == 1
-    desk.open("b.py", "q = 1\nprint(q)\n")
-    desk.replace("b.py", "q", "quantity")
-    offered = Renames().proposals(desk.hunks()[-1:], desk.open_documents())
-    assert offered == []
+@pytest.mark.parametrize(
+    ("text", "short", "uses"),
+    [
+        ("def f(a):\n    return a\n", "a", 1),
+        ("df = read()\nprint(df)\n", "df", 1),
+        ("from m import load as rd\nrd()\nrd.x\n", "rd", 2),
+        ("class A:\n    def f(self):\n        self.ab = 1\n        return self.ab\n", "ab", 0),
+    ],
+)
+def test_a_short_name_is_followed_unless_it_is_a_member(
+    desk: Desk, text: str, short: str, uses: int
+) -> None:
+    desk.open("a.py", text)
+    desk.replace("a.py", short, "longer", text.count(short) - uses - 1 if uses else 0)
+    assert len(_left(desk)) == uses
+
+
+def test_a_short_name_is_not_followed_into_other_files(desk: Desk) -> None:
+    desk.open("a.py", "df = 1\nprint(df)\n")
+    desk.open("b.py", "from a import df\nprint(df)\n")
+    desk.replace("a.py", "df", "frame")
+    assert [one.snapshot.path for one in _left(desk)] == [desk.documents["a.py"].path]
 
 
 def test_a_shorthand_keeps_its_key(desk: Desk) -> None:
     desk.open("a.ts", "function f(width: number) { return { width }; }", "typescript")
     desk.replace("a.ts", "width", "breadth")
-    [one] = Renames().proposals(desk.hunks(), desk.open_documents())
+    [one] = _left(desk)
     assert one.applied() == "function f(breadth: number) { return { width: breadth }; }"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def area(§old_name§):\n    new_name = old_name * 2\n    return new_name * old_name\n",
+        "new_name = 3\ndef area(§old_name§):\n    return new_name * old_name\n",
+    ],
+)
+def test_quiet_where_the_new_name_means_something_already(desk: Desk, source: str) -> None:
+    _check(desk, source, "python")
+
+
+def test_a_shorthand_of_a_renamed_field_keeps_its_variable(desk: Desk) -> None:
+    source = "struct B { §old_name§: u32 }\nimpl B { fn n(old_name: u32) -> Self { Self { @ } } }\n"
+    marked = source.replace("@", "old_name")
+    expected = source.replace("§old_name§", "new_name").replace("@", "§new_name: old_name§")
+    assert _followed(desk, marked, "rust", "a.rs") == expected
+
+
+def test_an_entry_of_all_is_followed_though_it_is_the_last_use(desk: Desk) -> None:
+    _check(desk, "__all__ = ['@']\ndef §old_name§(): ...\n", "python")
 
 
 def test_an_edit_elsewhere_after_the_rename_does_not_end_it(desk: Desk) -> None:
     desk.open("a.py", "def f(width):\n    return width\n\nx = 1\n")
     desk.replace("a.py", "width", "breadth")
     desk.replace("a.py", "x = 1", "x = 12")
-    assert len(Renames().proposals(desk.hunks(), desk.open_documents())) == 1
+    assert len(_left(desk)) == 1
 
 
 @pytest.mark.parametrize(
@@ -214,7 +256,7 @@ def test_other_files_say_by_their_imports_what_they_mean(
     desk.open(own, home, language)
     desk.open(name, other, language)
     desk.replace(own, "width", "breadth")
-    found = Renames().proposals(desk.hunks(), desk.open_documents())
+    found = _left(desk)
     assert [one.snapshot.path for one in found] == [desk.documents[name].path] * expected
 
 
@@ -223,10 +265,22 @@ def test_the_last_use_is_followed_when_the_declaration_has_left_the_history(desk
     desk.open("a.py", f"def f(width):\n{uses}")
     desk.replace("a.py", "width", "breadth")
     following, taken = Renames(), 0
-    while found := following.proposals(desk.hunks(), desk.open_documents()):
+    while found := list(following.proposals(desk.hunks(), desk.open_documents())):
         desk.edit("a.py", found[0].start, found[0].end, found[0].text)
         taken += 1
     assert taken == 70
+
+
+def test_a_parameter_that_has_left_the_history_is_not_taken_for_a_variable(desk: Desk) -> None:
+    home = "breadth = 1\ndef f(width):\n    pass\nprint(width)\n"
+    desk.open("a.py", home)
+    desk.open("b.py", "from a import f\n" + "\nf(width=1)\n" * 70)
+    desk.replace("a.py", "width", "breadth")
+    following = Renames()
+    while found := list(following.proposals(desk.hunks(), desk.open_documents())):
+        assert found[0].snapshot is desk.documents["b.py"]
+        desk.edit("b.py", found[0].start, found[0].end, found[0].text)
+    assert "breadth" in desk.documents["b.py"].text
 
 
 def test_uses_on_adjoining_lines_taken_quickly_are_all_followed(desk: Desk) -> None:
@@ -234,7 +288,7 @@ def test_uses_on_adjoining_lines_taken_quickly_are_all_followed(desk: Desk) -> N
     desk.open("a.py", f"def f(width):\n{uses}")
     following, taken = Renames(), 0
     desk.replace("a.py", "width", "breadth")
-    while found := following.proposals(desk.hunks(), desk.open_documents()):
+    while found := list(following.proposals(desk.hunks(), desk.open_documents())):
         desk.at -= 29.5
         desk.edit("a.py", found[0].start, found[0].end, found[0].text)
         taken += 1
@@ -273,7 +327,7 @@ def test_every_edit_renames_one_identifier_in_code(
     tree = syntax.parse(renamed)
     assert tree is not None
     damage = tree.damage()
-    for one in Renames().proposals(desk.hunks(), desk.open_documents()):
+    for one in _left(desk):
         assert renamed.text[one.start : one.end] == "width"
         assert (one.snapshot, one.text) == (renamed, "breadth")
         assert tree.zone(one.start + 1) is Zone.CODE

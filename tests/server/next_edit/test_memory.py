@@ -87,3 +87,17 @@ def test_reading_order_is_from_the_cursor_and_wraps(desk: Desk) -> None:
     ordered = in_reading_order([_proposal(other, 0), *proposals], document.uri, 4)
     assert [one.start for one in ordered] == [4, 8, 0, 0]
     assert ordered[-1].snapshot is other
+
+
+def test_what_was_taken_may_come_again_when_its_cause_ended_what_was_refused_not(
+    desk: Desk,
+) -> None:
+    memory = Memory()
+    document = desk.open("a.py", "1 old\n2 old\n")
+    memory.accepted(memory.offered(_proposal(document, 0)))
+    memory.dismissed(memory.offered(_proposal(document, 1)))
+    assert memory.taken() == {"rename"}
+    assert memory.has_taken(document.uri, "1 old", "1 new")
+    memory.ended("rename")
+    assert memory.allows(_proposal(document, 0))
+    assert not memory.allows(_proposal(document, 1))

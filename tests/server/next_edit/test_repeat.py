@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,7 +20,7 @@ def _after(desk: Desk, *changes: tuple[str, str]) -> list[str]:
     for old, new in changes:
         desk.replace("a.py", old, new)
     text = desk.documents["a.py"].text
-    found = repeated(desk.hunks(), desk.open_documents())
+    found = list(repeated(desk.hunks(), desk.open_documents()))
     for one in found:
         assert one.applied() != text
     return [one.applied().split("\n")[one.line].strip() for one in found]
@@ -79,6 +81,35 @@ def test_another_variable_in_one_function_says_nothing_of_the_next(desk: Desk) -
     text = "def f(x, y):\n    g(x, 1)\n\n    g(x, 2)\n\ndef h(x, y):\n    g(x, 3)\n"
     desk.open("a.py", text)
     assert _after(desk, ("g(x, 1)", "g(y, 1)"), ("g(x, 2)", "g(y, 2)")) == []
+
+
+def test_what_is_followed_as_a_rename_is_not_repeated_as_text(desk: Desk) -> None:
+    document = desk.open("a.py", "log(a)\nlog(b)\nlog(c)\n")
+    desk.replace("a.py", "log(a)\nlog(b)", "warn(a)\nwarn(b)")
+    hunks, documents = desk.hunks(), desk.open_documents()
+    assert len(list(repeated(hunks, documents))) == 1
+    assert list(repeated(hunks, documents, document.uri, 0, {("log", "warn")})) == []
+
+
+def test_the_lines_below_the_cursor_come_first(desk: Desk) -> None:
+    desk.open("a.py", "".join(f"log(a{at})\n" for at in range(6)))
+    for at in (2, 3):
+        desk.replace("a.py", f"log(a{at})", f"log(a{at}, 1)")
+    document = desk.documents["a.py"]
+    found = repeated(desk.hunks(), [document], document.uri, document.line_starts[3])
+    assert [one.line for one in found] == [4, 5, 0, 1]
+
+
+def test_a_long_file_is_read_as_far_as_proposals_are_wanted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(f"log(a{at})\n" for at in range(5_000))
+    desk.open("a.py", text)
+    desk.replace("a.py", "log(a0)\nlog(a1)\n", "log(a0, 1)\nlog(a1, 1)\n")
+    compared = Mock(wraps=tokens)
+    monkeypatch.setattr("midspan_server.next_edit.repeat.tokens", compared)
+    assert len(list(islice(repeated(desk.hunks(), desk.open_documents()), 10))) == 10
+    assert compared.call_count < 100
 
 
 def test_only_what_differs_is_replaced(desk: Desk) -> None:

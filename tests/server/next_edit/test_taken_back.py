@@ -60,3 +60,34 @@ def test_another_document_has_its_own_history(desk: Desk) -> None:
     desk.open("b.py", "f(1, 2)\n")
     desk.replace("a.py", "f(1)", "f(1, 2)")
     assert not _is_no_news(desk, "f(1, 2)", "f(1)", "b.py")
+
+
+def test_what_was_taken_back_meanwhile_forbids_nothing(desk: Desk) -> None:
+    desk.open("a.py", "def f(width):\n    return 1\n\n\n\n\nq = 1\n\n\n\n\nx.width\ny.size\n")
+    desk.replace("a.py", "f(width", "f(size")
+    assert _is_no_news(desk, "y.size", "y.width")
+    desk.replace("a.py", "q = 1", "q = 2")
+    desk.replace("a.py", "f(size", "f(width")
+    assert not _is_no_news(desk, "y.size", "y.width")
+    assert _is_no_news(desk, "x.width", "x.size")
+
+
+def test_after_two_names_were_swapped_either_direction_goes_on(desk: Desk) -> None:
+    desk.open("a.py", "x = a\ny = b\n\n\n\n\nz = a\nw = b\n")
+    desk.replace("a.py", "x = a", "x = b")
+    desk.replace("a.py", "y = b", "y = a")
+    assert not _is_no_news(desk, "z = a", "z = b")
+    assert not _is_no_news(desk, "w = b", "w = a")
+    assert _is_no_news(desk, "x = b", "x = a")
+    assert _is_no_news(desk, "y = a", "y = b")
+
+
+def test_the_same_line_may_come_into_the_block_beside(desk: Desk) -> None:
+    desk.open("a.ts", "interface A {\n  id: string;\n}\n\ninterface B {\n  id: string;\n}\n")
+    desk.replace("a.ts", "  id: string;\n", "  id: string;\n  name: string;\n")
+    with_name = "  id: string;\n  name: string;\n"
+    assert not _is_no_news(desk, "B {\n  id: string;\n", f"B {{\n{with_name}", "a.ts")
+    assert _is_no_news(desk, "  name: string;\n", "  name: string;\n" * 2, "a.ts")
+    assert _is_no_news(
+        desk, "A {\n  id: string;\n", "A {\n  name: string;\n  id: string;\n", "a.ts"
+    )

@@ -214,18 +214,35 @@ local function cancel()
   end
 end
 
+---@param bufnr integer
+---@param encoding string
+---@param place? integer[] Row and column, from 0; the cursor's by default.
+---@return lsp.TextDocumentPositionParams
+local function params_at(bufnr, encoding, place)
+  if not place and bufnr == vim.api.nvim_get_current_buf() then
+    return vim.lsp.util.make_position_params(0, encoding)
+  end
+  local row, col = unpack(place or { 0, 0 })
+  local line = vim.api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ''
+  return {
+    textDocument = vim.lsp.util.make_text_document_params(bufnr),
+    position = { line = row, character = vim.str_utfindex(line, encoding, col, false) },
+  }
+end
+
 --- Ask the server for next edits.
 ---@param bufnr integer 0 for the current one.
 ---@param reason midspan.Reason
+---@param place? integer[] Row and column, from 0; the cursor's by default.
 ---@return boolean asked
-function M.ask(bufnr, reason)
+function M.ask(bufnr, reason, place)
   bufnr = bufnr == 0 and vim.api.nvim_get_current_buf() or bufnr
   local lsp_client = client.of(bufnr)
   if not lsp_client or not client.has_next_edit(lsp_client) or not is_wanted(bufnr) then
     return false
   end
   cancel()
-  local params = vim.lsp.util.make_position_params(0, lsp_client.offset_encoding)
+  local params = params_at(bufnr, lsp_client.offset_encoding, place)
   local asked = { bufnr = bufnr, version = client.version(bufnr), lines = lines_of(bufnr) }
   params.textDocument.version = asked.version
   params.reason = reason
@@ -314,13 +331,13 @@ function M.accept()
   end
   local new = vim.split(at.new, '\n', { plain = true })
   vim.api.nvim_buf_set_text(at.bufnr, at.row, at.col, at.end_row, at.end_col, new)
+  local row, col = at.row + #new - 1, #new[#new] + (#new == 1 and at.col or 0)
   if vim.api.nvim_get_current_buf() == at.bufnr then
-    local col = #new[#new] + (#new == 1 and at.col or 0)
-    vim.api.nvim_win_set_cursor(0, { at.row + #new, col })
+    vim.api.nvim_win_set_cursor(0, { row + 1, col })
   end
   tell(one, 'accepted')
-  M.ask(at.bufnr, 'accepted')
-  return true
+  -- A file that was only loaded for its edit may have no client.
+  return M.ask(at.bufnr, 'accepted', { row, col }) or M.ask(0, 'accepted') or true
 end
 
 ---@return boolean

@@ -80,7 +80,7 @@ class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     enabled: bool = True
     on_save: bool = True
     idle_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] | None = None
-    model: bool = False
+    model: bool = True
     show: Show = "balanced"
     budget_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 2500
     hints: bool = True

@@ -93,7 +93,7 @@ async def test_what_the_model_says_of_a_next_edit_can_be_made(
     params = {
         "textDocument": {"uri": URI, "version": editor.versions[URI]},
         "position": {"line": 1, "character": 43},
-        "reason": "manual",
+        "reason": "save",
     }
     asked = editor.protocol.send_request_async("midspan/nextEdit", params)
     answer = await asyncio.wait_for(asked, 120)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Who asks by hand waits longer, and wants to see what is doubtful.
 _BY_HAND_TIMES = 4
 # The engine says that it is not ready while it loads what it needs for next edits.
-_AGAIN_AFTER_S = (2.0, 4.0, 8.0)
+_AGAIN_AFTER_S = (2.0, 4.0, 8.0, 16.0)
 # An editor may ask first and then tell that the file was saved.
 _SAVE_IS_LATE_S = 0.05
 _HUNKS = 64

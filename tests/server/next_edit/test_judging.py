@@ -51,7 +51,6 @@ def _features(desk: Desk, old: str, new: str) -> Features:
         {"edit_probability": 0.4},
         {"mean_logprob": -1.0},
         {"lowest_logprob": -2.0},
-        {"changed_chars": 300},
         {"breaks_syntax": True},
         {"lines_away": 200},
         {"is_elsewhere": True},

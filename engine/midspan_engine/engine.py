@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _URGENT_PATIENCE_PASSES = 2
 """That the context of a completion waits while the small passes of others fill each pass."""
+_LOADING_MS = 10_000
+"""A request with less time than that does not wait for weights that have to be loaded first."""
 _PATIENCE_PASSES = 12
 """More than what is typed asks for in a row; a long answer to somebody else has more."""
 _logger = logging.getLogger(__name__)
@@ -289,7 +291,7 @@ class Engine:
         if self.standby.failure:
             raise RequestRejected("not_ready", self.standby.failure)
         self.standby.begin()
-        if request.budget_ms is not None:
+        if request.budget_ms is not None and request.budget_ms < _LOADING_MS:
             message = "the weights for next edits are being loaded; try again shortly"
             raise RequestRejected("not_ready", message)
         return True

@@ -214,7 +214,7 @@ async def test_the_setting_decides_what_is_doubtful(
     start_editor: StartEditor, engine: ScriptedEngine
 ) -> None:
     def doubtful(request: EditRequest) -> None:
-        engine.answer_edit(request, _with_limit(request), logprob=-0.8)
+        engine.answer_edit(request, _with_limit(request), logprob=-0.4)
 
     engine.rewrite = doubtful
     shown = {}

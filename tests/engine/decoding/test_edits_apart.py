@@ -90,8 +90,8 @@ def test_an_edit_waits_for_its_weights_while_completions_go_on(apart: Apart) -> 
     assert apart.engine.waiting == 0
 
 
-def test_an_edit_with_a_budget_is_refused_until_the_weights_are_there(apart: Apart) -> None:
-    hurried = EditRequest(id=5, session="7:a", region=REGION, budget_ms=60_000)
+def test_an_edit_in_a_hurry_is_refused_until_the_weights_are_there(apart: Apart) -> None:
+    hurried = EditRequest(id=5, session="7:a", region=REGION, budget_ms=5_000)
     apart.submit("e", hurried)
     refusal = apart.answers.pop()
     assert isinstance(refusal, RequestRejected)
@@ -99,6 +99,16 @@ def test_an_edit_with_a_budget_is_refused_until_the_weights_are_there(apart: Apa
     assert "try again" in str(refusal)
     apart.load()
     apart.submit("e", hurried)
+    apart.run()
+    edited = apart.answers.pop()
+    assert isinstance(edited, Edited)
+    assert edited.text == CHANGED
+
+
+def test_an_edit_with_time_enough_waits_for_its_weights(apart: Apart) -> None:
+    apart.submit("e", EditRequest(id=5, session="7:a", region=REGION, budget_ms=60_000))
+    assert (apart.answers, apart.engine.waiting) == ([], 1)
+    apart.load()
     apart.run()
     edited = apart.answers.pop()
     assert isinstance(edited, Edited)

@@ -4,104 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
-from midspan_engine.protocol import Edited, EditRequest, RequestRejected
+from midspan_engine.protocol import EditRequest, RequestRejected
 from midspan_server.next_edit import flow
-from midspan_server.next_edit.flow import Ask, Flow
-from midspan_server.next_edit.seeking import MOST_REGIONS, Scene
+from midspan_server.next_edit.seeking import MOST_REGIONS
 from midspan_server.settings import NextEditSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.server.next_edit.conftest import Desk
-
-    from midspan_server.next_edit.proposals import Offered
-    from midspan_server.snapshot import DocumentSnapshot
+    from tests.server.next_edit.conftest import Table
 
 SETTINGS = NextEditSettings(model=True)
 FILLER = "".join(f"x{at} = {at}\n" for at in range(40))
-TEXT = f"def area(w):\n    return w\n\n{FILLER}\nprint(area(1))\n"
-
-
-class Script:
-    """An engine that answers by `rewrite`; None means that it never does."""
-
-    def __init__(self) -> None:
-        self.asked: list[EditRequest] = []
-        self.was_asked = asyncio.Event()
-        self.cancelled = 0
-        self.rewrite: Callable[[EditRequest], str | None] = lambda request: request.region
-        self.error: RequestRejected | None = None
-
-    async def edit(self, request: EditRequest) -> Edited | None:
-        self.asked.append(request)
-        self.was_asked.set()
-        if self.error is not None:
-            raise self.error
-        text = self.rewrite(request)
-        if text is None:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                self.cancelled += 1
-                raise
-        is_edit = text != request.region
-        return Edited(
-            id=request.id,
-            document_version=request.document_version,
-            finish="edit" if is_edit else "no_edit",
-            text=text or "" if is_edit else "",
-            edit_probability=0.95 if is_edit else 0.02,
-            mean_logprob=-0.1,
-            lowest_logprob=-0.2,
-        )
-
-
-class Table:
-    """The desk with a flow that follows its edits."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.script = desk, Script()
-        self.flow = Flow(self.scene, lambda: self.script)
-
-    def scene(self) -> Scene:
-        return Scene(history=self.desk.history, documents=tuple(self.desk.open_documents()))
-
-    def replace(self, old: str, new: str) -> DocumentSnapshot:
-        before = self.desk.documents["a.py"]
-        after = self.desk.replace("a.py", old, new)
-        self.flow.changed(before, after)
-        return after
-
-    async def find(
-        self, settings: NextEditSettings = SETTINGS, *, by_hand: bool = False
-    ) -> tuple[Offered, ...]:
-        ask = Ask(snapshot=self.desk.documents["a.py"], offset=0, by_hand=by_hand)
-        return await self.flow.find(ask, settings)
-
-    def take(self, offered: Offered) -> None:
-        one = offered.proposal
-        before = self.desk.documents["a.py"]
-        after = self.desk.edit("a.py", one.start, one.end, one.text)
-        self.flow.changed(before, after)
-        self.flow.memory.accepted(offered.id)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.flow.stop()
-
-
-@pytest.fixture
-def table(desk: Desk) -> Iterator[Table]:
-    desk.open("a.py", TEXT)
-    with Table(desk) as made:
-        yield made
 
 
 def _call(request: EditRequest) -> str:
@@ -293,84 +209,10 @@ async def test_asking_by_hand_shows_what_is_doubtful(table: Table) -> None:
     assert [one.probability < 0.6 for one in shown] == [True]
 
 
-async def test_after_an_undo_the_model_is_asked_by_hand_only(table: Table) -> None:
-    table.replace("area(w)", "area(w, h)")
-    table.replace("x39 = 39", "x39 = 40")
-    table.replace("x39 = 40", "x39 = 39")
-    assert await table.find() == ()
-    assert table.script.asked == []
-    await table.find(by_hand=True)
-    assert table.script.asked
-
-
 async def test_without_the_model_only_rules_are_used(table: Table) -> None:
     table.replace("area(w)", "area(w, h)")
     assert await table.find(NextEditSettings(model=False)) == ()
     assert table.script.asked == []
-
-
-RENAMED = "def area(width):\n    a = width\n    b = 1\n    c = width\n    d = 1\n    return width\n"
-
-
-def _taken_back(table: Table, offered: Offered) -> None:
-    text = table.desk.documents["a.py"].text
-    line = offered.proposal.line
-    start = table.desk.documents["a.py"].line_starts[line]
-    at = text.index("size", start)
-    after = table.desk.edit("a.py", at, at + 4, "width")
-    table.flow.changed(offered.proposal.snapshot, after)
-
-
-async def test_a_rename_that_was_undone_and_is_made_again_is_followed_again(table: Table) -> None:
-    table.desk.open("a.py", RENAMED)
-    for _ in range(2):
-        table.replace("area(width", "area(size")
-        taken = []
-        while offered := await table.find():
-            taken.append(offered[0])
-            table.take(offered[0])
-        assert len(taken) == 3
-        for one in reversed(taken):
-            _taken_back(table, one)
-        table.replace("area(size", "area(width")
-
-
-async def test_a_rename_back_by_hand_may_be_followed_again_too(table: Table) -> None:
-    table.desk.open("a.py", RENAMED)
-    table.replace("area(width", "area(size")
-    for _ in range(3):
-        table.take((await table.find())[0])
-    for old in ("return size", "c = size", "a = size", "area(size"):
-        table.replace("b = ", "b =  ")
-        table.replace(old, old.replace("size", "width"))
-    table.replace("area(width", "area(size")
-    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
-    assert len(await table.find()) == 3
-
-
-async def test_after_one_use_was_taken_back_nothing_is_offered_until_a_save(table: Table) -> None:
-    table.desk.open("a.py", RENAMED)
-    table.replace("area(width", "area(size")
-    first = (await table.find())[0]
-    table.take(first)
-    _taken_back(table, first)
-    assert await table.find() == ()
-    assert len(await table.find(by_hand=True)) == 2
-    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
-    rest = await table.find()
-    assert [one.proposal.line for one in rest] == [3, 5]
-
-
-async def test_a_save_told_right_after_the_question_counts(table: Table) -> None:
-    table.desk.open("a.py", RENAMED)
-    table.replace("area(width", "area(size")
-    first = (await table.find())[0]
-    table.take(first)
-    _taken_back(table, first)
-    waiting = asyncio.ensure_future(table.find())
-    await asyncio.sleep(0)
-    table.desk.history.saved(table.desk.documents["a.py"].uri, table.desk.at)
-    assert len(await waiting) == 2
 
 
 async def test_an_engine_that_is_not_ready_is_asked_again(

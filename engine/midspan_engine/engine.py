@@ -289,7 +289,7 @@ class Engine:
             self._edit_sessions = SessionTable(self.standby.runtime.pool)
             return False
         if self.standby.failure:
-            raise RequestRejected("not_ready", self.standby.failure)
+            raise RequestRejected("failed", self.standby.failure)
         self.standby.begin()
         if request.budget_ms is not None and request.budget_ms < _LOADING_MS:
             message = "the weights for next edits are being loaded; try again shortly"

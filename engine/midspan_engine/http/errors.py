@@ -24,6 +24,7 @@ _STATUS: dict[RejectionCode, int] = {
     "bad_request": 400,
     "unauthorized": 403,
     "not_ready": 503,
+    "failed": 500,
 }
 RETRY_AFTER_S = 1
 _LOADING_S = 2

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-RejectionCode = Literal["queue_full", "too_large", "bad_request", "unauthorized", "not_ready"]
+RejectionCode = Literal[
+    "queue_full", "too_large", "bad_request", "unauthorized", "not_ready", "failed"
+]
+"""`not_ready` passes by itself, `failed` does not."""
 
 
 class MidspanError(Exception):

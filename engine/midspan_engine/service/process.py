@@ -17,9 +17,11 @@ from filelock import FileLock, Timeout
 from midspan_engine import weights
 from midspan_engine.adapters import Adapters
 from midspan_engine.engine import Engine
+from midspan_engine.models.config import Qwen2Config
 from midspan_engine.protocol import MidspanError
 from midspan_engine.runtime import RowGroup, create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
+from midspan_engine.runtime.quantised import Merge
 from midspan_engine.runtime.standby import Standby
 from midspan_engine.service.server import EngineServer
 from midspan_engine.service.worker import EngineWorker
@@ -87,6 +89,9 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
     adapters = Adapters.choose(
         files.sha256, infill=config.infill, mask=config.adapter, edits=config.edits
     )
+    merge = Merge.of(adapters, for_edits=True)
+    if merge:
+        merge.read(Qwen2Config.from_folder(files.folder))  # a bad one is refused now, by name
     create = partial(
         create_runtime,
         files.folder,
@@ -96,17 +101,14 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
     )
     runtime = create(cache_bytes=config.cache_bytes, progress=progress)
     progress(0.8, "warming up")
-    standby = None
-    if adapters.edits:
-        share = config.cache_bytes // _SHARE_OF_EDITS
-        standby = Standby(
-            lambda: warmed_up(create(cache_bytes=share, for_edits=True)),
-            "the weights for next edits",
-        )
+    share = config.cache_bytes // _SHARE_OF_EDITS
+    standby = Standby(
+        lambda: warmed_up(create(cache_bytes=share, for_edits=True)), "the weights for next edits"
+    )
     engine = Engine(
         runtime,
         Tokenizer.load(files),
-        standby=standby,
+        standby=standby if adapters.edits else None,
         most_active=_ACTIVE_ON_GPU if "cuda" in runtime.name else _ACTIVE_ON_CPU,
     )
     engine.warm_up()

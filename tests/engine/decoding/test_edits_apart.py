@@ -159,7 +159,7 @@ def test_weights_that_cannot_be_loaded_refuse_edits_and_nothing_else(
     apart.submit("again", EDIT)
     for refusal in apart.answers:
         assert isinstance(refusal, RequestRejected)
-        assert refusal.code == "not_ready"
+        assert refusal.code == "failed"
         assert "the second weights could not be loaded: no space left" in str(refusal)
     assert len(apart.answers) == 2
     assert apart.engine.infill(FILL).choices[0].text == "len(x)"

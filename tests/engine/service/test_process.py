@@ -23,11 +23,13 @@ from midspan_engine.protocol import (
     Hello,
     Infill,
     InfillRequest,
+    MidspanError,
     Partial,
     PastEdit,
     StatusQuery,
     Welcome,
 )
+from midspan_engine.service.process import EngineConfig, load_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -317,6 +319,16 @@ def test_missing_weights_are_reported_with_what_to_do(
     client.send(StatusQuery())
     assert client.wait_for(EngineStatus).state == "failed"
     assert engine.wait() == 0, "it leaves, so that the next request tries again"
+
+
+def test_an_adapter_for_next_edits_that_is_none_is_refused_at_the_start(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "edits.safetensors"
+    broken.write_bytes(b"no adapter")
+    config = EngineConfig(model=str(tiny_folder), socket=tmp_path / "s", edits=str(broken))
+    with pytest.raises(MidspanError, match=r"edits\.safetensors is missing or damaged"):
+        load_engine(config, lambda _share, _what: None)
 
 
 def test_no_source_text_is_logged(start: Start) -> None:

@@ -1,0 +1,1 @@
+"""Triton kernels and what launches them. Import needs Triton; callers go through the package."""

@@ -1,0 +1,79 @@
+"""Weights in 8 or 4 bits with one scale for 128 inputs of each output.
+
+Whole-row scales ruin these networks (a few huge activations meet a few huge weights); groups of
+128 lose nothing in 8 bits and cost 3 % more bytes (6 % in 4 bits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+GROUP = 128
+HALF = GROUP // 2
+PACKED_BITS = 4
+QUANTISED_BITS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantisedWeight:
+    """A matrix `[out, in]`.
+
+    Attributes:
+        values: int8 `[out, in]`; or uint8 `[out, in / 2]`, where byte `64 g + i` holds input
+            `128 g + i` in its low half and input `128 g + 64 + i` in its high half, plus 8 each:
+            a kernel gets two whole tiles without shuffling.
+        scales: float32 `[in / 128, out]`, so that a tile's scales lie side by side.
+        bits: 8 or 4.
+    """
+
+    values: Tensor
+    scales: Tensor
+    bits: Literal[4, 8]
+
+    @property
+    def packed(self) -> bool:
+        """Whether a byte holds two values."""
+        return self.bits == PACKED_BITS
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(out, in)."""
+        return int(self.values.shape[0]), int(self.scales.shape[0]) * GROUP
+
+
+def quantise(weight: Tensor, bits: Literal[4, 8]) -> QuantisedWeight:
+    """Round a matrix `[out, in]` to the nearest, symmetrically.
+
+    Raises:
+        ValueError: `in` is not a multiple of 128.
+    """
+    out, wide = weight.shape
+    if wide % GROUP:
+        raise ValueError(f"the inputs must be a multiple of {GROUP}; got {wide}: pad with zeros")
+    grouped = weight.float().view(out, wide // GROUP, GROUP)
+    highest = 2 ** (bits - 1) - 1
+    scales = (grouped.abs().amax(-1) / highest).clamp(min=1e-20)
+    values = torch.round(grouped / scales[..., None]).clamp(-highest, highest)
+    if bits == PACKED_BITS:
+        shifted = (values + 8).to(torch.uint8)
+        values = shifted[..., :HALF] | (shifted[..., HALF:] << 4)
+    else:
+        values = values.to(torch.int8)
+    return QuantisedWeight(
+        values=values.reshape(out, -1).contiguous(), scales=scales.T.contiguous(), bits=bits
+    )
+
+
+def restore(weight: QuantisedWeight) -> Tensor:
+    """The matrix `[out, in]` that the kernels multiply with, float32."""
+    out, wide = weight.shape
+    if weight.packed:
+        packed = weight.values.view(out, wide // GROUP, HALF)
+        values = torch.cat([packed & 15, packed >> 4], -1).float() - 8
+    else:
+        values = weight.values.view(out, wide // GROUP, GROUP).float()
+    return (values * weight.scales.T[..., None]).view(out, wide)

@@ -93,30 +93,34 @@ class Tokenizer:
         vocab_size: Ids below this number have a token. The model may have more rows than that;
             they are padding and have to be excluded from every choice.
 
+    Args:
+        path: `tokenizer.json`.
+        fills: Whether its prompts are made of infilling marks; without, what is missing is -1.
+
     Raises:
         TokenizerUnusable: `tokenizer.json` cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fills: bool = True) -> None:
         self._fast = _load_literal(path)
         marked = {
             token.content: number for number, token in self._fast.get_added_tokens_decoder().items()
         }
         missing = [mark for mark in _MARKS.values() if mark not in marked]
-        if missing:
+        if missing and fills:
             raise TokenizerUnusable(f"{path} has no {', '.join(missing)}")
-        self.special = SpecialIds(**{name: marked[mark] for name, mark in _MARKS.items()})
+        self.special = SpecialIds(**{name: marked.get(mark, -1) for name, mark in _MARKS.items()})
         self.marks = frozenset(marked.values())
         self.turn_start = marked.get("<|im_start|>")
         # A blank begins 53,000 tokens: finding and sorting them takes 12 ms, copying them 0.1 ms.
         self._beginning = lru_cache(maxsize=_KEPT_LOOKUPS)(self._find_beginning)
         plain = self._fast.get_vocab_size(with_added_tokens=False)
-        self.vocab_size = max(plain, 1 + max(self.marks))
+        self.vocab_size = max(plain, 1 + max(self.marks, default=-1))
 
     @classmethod
-    def load(cls, files: ModelFiles) -> Tokenizer:
+    def load(cls, files: ModelFiles, *, fills: bool = True) -> Tokenizer:
         """Open the tokenizer of a resolved model."""
-        return cls(files.tokenizer)
+        return cls(files.tokenizer, fills=fills)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; marks spelled in it are ordinary characters."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.models.adapter_file import AdapterInfo, AdapterKind
-    from midspan_engine.models.config import Qwen2Config
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.config import TransformerConfig
+    from midspan_engine.models.transformer import Transformer
 
 
 class LowRank(nn.Module):
@@ -61,7 +61,9 @@ class AdapterLayer(nn.ModuleDict):
 class Adapter(nn.Module):
     """LoRA on all seven linears of every layer, and one learned embedding where there are masks."""
 
-    def __init__(self, config: Qwen2Config, *, rank: int, alpha: float, masks: bool = True) -> None:
+    def __init__(
+        self, config: TransformerConfig, *, rank: int, alpha: float, masks: bool = True
+    ) -> None:
         super().__init__()
         self.rank, self.alpha = rank, alpha
         sizes = linear_sizes(config)
@@ -110,7 +112,7 @@ class Adapter(nn.Module):
 
 def load_adapter(
     path: Path,
-    config: Qwen2Config,
+    config: TransformerConfig,
     *,
     base_sha256: str,
     kind: AdapterKind = "mask",
@@ -133,7 +135,7 @@ def load_adapter(
 
 
 @torch.no_grad()
-def merge_adapter(model: Qwen2Model, adapter: Adapter) -> None:
+def merge_adapter(model: Transformer, adapter: Adapter) -> None:
     """Add the low-rank products to the model's own weights, in place."""
     for index, layer in enumerate(model.layers):
         for owner in layer.children():

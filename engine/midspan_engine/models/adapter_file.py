@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from midspan_engine.models.config import Qwen2Config
+    from midspan_engine.models.config import TransformerConfig
 
 FORMAT_VERSION = "2"
 SCALE = ".scale"
@@ -65,7 +65,7 @@ class AdapterArrays:
         return self.pairs[layer, projection]
 
 
-def linear_sizes(config: Qwen2Config) -> dict[str, tuple[int, int]]:
+def linear_sizes(config: TransformerConfig) -> dict[str, tuple[int, int]]:
     """(inputs, outputs) of each linear of a layer."""
     hidden, middle = config.hidden_size, config.intermediate_size
     width = config.num_attention_heads * config.head_dim
@@ -137,7 +137,7 @@ def _kind(text: str) -> AdapterKind:
 
 
 def read_adapter(
-    path: Path, config: Qwen2Config, *, base_sha256: str, kind: AdapterKind = "mask"
+    path: Path, config: TransformerConfig, *, base_sha256: str, kind: AdapterKind = "mask"
 ) -> tuple[AdapterArrays, AdapterInfo]:
     """Read an adapter for a runtime without torch.
 
@@ -158,7 +158,7 @@ def read_adapter(
 
 
 def read_tensors(
-    path: Path, config: Qwen2Config, *, base_sha256: str, kind: AdapterKind = "mask"
+    path: Path, config: TransformerConfig, *, base_sha256: str, kind: AdapterKind = "mask"
 ) -> tuple[dict[str, NDArray[np.float32]], AdapterInfo]:
     """Read and check an adapter that was trained for the weights with sum `base_sha256`.
 
@@ -180,7 +180,7 @@ def read_tensors(
     return _read_checked(path, _shapes(config, info)), info
 
 
-def _shapes(config: Qwen2Config, info: AdapterInfo) -> dict[str, tuple[int, ...]]:
+def _shapes(config: TransformerConfig, info: AdapterInfo) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     if info.kind == "mask":
         shapes["mask_embedding"] = (config.hidden_size,)

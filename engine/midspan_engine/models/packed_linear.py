@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.transformer import Transformer
 
 _TYPICAL_ROWS = 256
 
@@ -22,7 +22,7 @@ def can_pack(dtype: torch.dtype, device: str) -> bool:
     return device == "cpu" and dtype == torch.bfloat16 and _supported()
 
 
-def pack_linears(model: Qwen2Model) -> None:
+def pack_linears(model: Transformer) -> None:
     """Replace every linear of the layers; the model can then be trained through, not trained."""
     for owner in list(model.layers.modules()):
         for name, child in list(owner.named_children()):

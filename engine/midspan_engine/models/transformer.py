@@ -1,8 +1,9 @@
-"""Forward pass of the Qwen2 family in torch, with an optional adapter on chosen rows.
+"""The one transformer behind every model, in torch, with an optional adapter on chosen rows.
 
-The network is that of the Qwen2 report (arXiv 2407.10671): grouped-query attention with biases on
-q, k and v, rotary positions, RMSNorm and SwiGLU. The residual stream is kept in fp32; linears and
-attention run in the dtype of the weights.
+The network is that of the Llama and Qwen2 reports (arXiv 2302.13971, 2407.10671): grouped-query
+attention, rotary positions, RMSNorm and SwiGLU, with biases on q, k and v (Qwen2) or norms on q and
+k (Qwen3) where the config says so. The residual stream is kept in fp32; linears and attention run
+in the dtype of the weights.
 """
 
 from __future__ import annotations
@@ -11,26 +12,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from midspan_engine.models.config import ModelConfigError, Qwen2Config
+from midspan_engine.models.config import TransformerConfig, matching_families, read_config
 from midspan_engine.models.packed_linear import PackedLinear
+from midspan_engine.models.torch_weights import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from midspan_engine.models.adapter import Adapter, AdapterLayer
+    from midspan_engine.models.family_spec import TensorNames
 
 KeyValues = tuple[Tensor, Tensor]
 """Rotated keys and values of one layer, each `[batch, kv_heads, tokens, head_dim]`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Qwen2Output:
+class TransformerOutput:
     """What one pass gives back."""
 
     hidden: Tensor
@@ -47,22 +48,26 @@ class _Rows:
     cos: Tensor
     sin: Tensor
     bias: Tensor | None
-    """Additive, `[batch or 1, 1, groups * rows, keys]`; None: causal, nothing cached."""
+    """Additive, `[batch or 1, 1, groups * rows, keys]`; None: `causal` says what rows see."""
+    causal: bool
     flags: Tensor | None
 
 
-class Qwen2Attention(nn.Module):
+class Attention(nn.Module):
     """Grouped-query attention; the query heads of a group are folded into the row axis."""
 
-    def __init__(self, config: Qwen2Config) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
         hidden, width = config.hidden_size, config.num_attention_heads * config.head_dim
         kv_width = config.num_key_value_heads * config.head_dim
-        self.q_proj = nn.Linear(hidden, width, bias=True)
-        self.k_proj = nn.Linear(hidden, kv_width, bias=True)
-        self.v_proj = nn.Linear(hidden, kv_width, bias=True)
+        self.q_proj = nn.Linear(hidden, width, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(hidden, kv_width, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(hidden, kv_width, bias=config.qkv_bias)
         self.o_proj = nn.Linear(width, hidden, bias=False)
+        if config.qk_norm:
+            self.q_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
+            self.k_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps)
 
     def forward(
         self, x: Tensor, rows: _Rows, past: KeyValues | None, adapter: AdapterLayer | None
@@ -74,21 +79,26 @@ class Qwen2Attention(nn.Module):
             flat = _project(linear, x, name, rows, adapter)
             return flat.view(batch, count, -1, size).transpose(1, 2)
 
-        queries = _rotate(heads(self.q_proj, "q_proj"), rows)
-        keys = _rotate(heads(self.k_proj, "k_proj"), rows)
+        queries, keys = heads(self.q_proj, "q_proj"), heads(self.k_proj, "k_proj")
+        if self.config.qk_norm:
+            queries, keys = (
+                norm(part.float()).to(part.dtype)
+                for norm, part in ((self.q_norm, queries), (self.k_norm, keys))
+            )
+        queries, keys = (_turn(part, rows.cos, rows.sin) for part in (queries, keys))
         values = heads(self.v_proj, "v_proj")
         seen = (keys, values)
         if past is not None:
             seen = (torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2))
-        mixed = _attend(queries, *seen, rows.bias, groups)
+        mixed = _attend(queries, *seen, rows, groups)
         mixed = mixed.transpose(1, 2).reshape(batch, count, -1)
         return _project(self.o_proj, mixed, "o_proj", rows, adapter), (keys, values)
 
 
-class Qwen2Mlp(nn.Module):
+class SwiGlu(nn.Module):
     """SwiGLU."""
 
-    def __init__(self, config: Qwen2Config) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
         self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
@@ -100,15 +110,15 @@ class Qwen2Mlp(nn.Module):
         return _project(self.down_proj, functional.silu(gate) * up, "down_proj", rows, adapter)
 
 
-class Qwen2Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """One decoder layer."""
 
-    def __init__(self, config: Qwen2Config) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.self_attn = Qwen2Attention(config)
+        self.self_attn = Attention(config)
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.mlp = Qwen2Mlp(config)
+        self.mlp = SwiGlu(config)
 
     def forward(
         self, x: Tensor, rows: _Rows, past: KeyValues | None, adapter: AdapterLayer | None
@@ -120,14 +130,16 @@ class Qwen2Layer(nn.Module):
         return x, keys_values
 
 
-class Qwen2Model(nn.Module):
-    """Qwen2 decoder with tied or untied head; parameter names are those of Hugging Face."""
+class Transformer(nn.Module):
+    """The network with a tied or untied head; parameter names are those of Hugging Face."""
 
-    def __init__(self, config: Qwen2Config) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(Qwen2Layer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(config) for _ in range(config.num_hidden_layers)
+        )
         self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
         if not config.tie_word_embeddings:
             self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -135,20 +147,35 @@ class Qwen2Model(nn.Module):
     @classmethod
     def from_folder(
         cls, folder: Path, *, dtype: torch.dtype = torch.float32, device: str = "cpu"
-    ) -> Qwen2Model:
+    ) -> Transformer:
         """Load `config.json` and `*.safetensors` of a folder in Hugging Face layout.
 
         Raises:
             ModelConfigError: the folder holds no weights, damaged ones, or those of another shape.
         """
-        config = Qwen2Config.from_folder(folder)
+        raw = read_config(folder)
+        spec = matching_families(raw)[-1]
+        config = TransformerConfig.of_family(raw, spec)
+        return cls.from_weights(folder, config, spec.tensors, dtype, device)
+
+    @classmethod
+    def from_weights(
+        cls,
+        folder: Path,
+        config: TransformerConfig,
+        names: TensorNames,
+        dtype: torch.dtype,
+        device: str,
+    ) -> Transformer:
+        """Load the tensors of a folder, called as `names` says.
+
+        Raises:
+            ModelConfigError: the weights are missing, damaged, or not those of `config`.
+        """
+        weights = read_weights(folder, config, names, dtype, device)
         with torch.device("meta"):
             model = cls(config)
-        weights = _read_weights(folder, model, dtype, device)
-        try:
-            model.load_state_dict(weights, assign=True)
-        except RuntimeError as error:
-            raise ModelConfigError(f"the weights in {folder} do not fit: {error}") from error
+        model.load_state_dict(weights, assign=True)
         return model.requires_grad_(requires_grad=False).eval()
 
     @property
@@ -173,17 +200,19 @@ class Qwen2Model(nn.Module):
         positions: Tensor,
         *,
         mask: Tensor | None = None,
+        causal: bool = True,
         past: Sequence[KeyValues] | None = None,
         adapter: Adapter | None = None,
         adapter_rows: Tensor | None = None,
-    ) -> Qwen2Output:
+    ) -> TransformerOutput:
         """Run the new tokens against the cached ones.
 
         Args:
             inputs: ids `[batch, tokens]` or embeddings `[batch, tokens, hidden]`.
             positions: `[batch, tokens]`.
             mask: bool, True where a row may attend, `[batch or 1, tokens, past + tokens]`; None
-                means causal over everything.
+                leaves it to `causal`.
+            causal: without a mask, whether a row sees only what stands before it.
             past: keys and values of earlier tokens, one pair a layer.
             adapter: low-rank additions to the linears.
             adapter_rows: bool `[batch, tokens]`, the rows that the adapter acts on; None means all.
@@ -191,14 +220,12 @@ class Qwen2Model(nn.Module):
         x = self.embed(inputs) if inputs.dim() == 2 else inputs  # noqa: PLR2004 - ids
         dtype = self.embed_tokens.weight.dtype
         length = past[0][0].shape[2] if past else 0
-        if mask is None and length:
+        if mask is None and causal and length:
             mask = _causal(x.shape[1], length, x.device)
         cos, sin = _angles(positions, self.config)
         flags = None if adapter_rows is None else adapter_rows.unsqueeze(-1).to(dtype)
-        bias = None
-        if mask is not None:
-            bias = _additive(mask, dtype).repeat(1, 1, self.config.query_groups, 1)
-        rows = _Rows(dtype=dtype, cos=cos, sin=sin, bias=bias, flags=flags)
+        bias = None if mask is None else _additive(mask, dtype, self.config.query_groups)
+        rows = _Rows(dtype=dtype, cos=cos, sin=sin, bias=bias, causal=causal, flags=flags)
         x = x.float()
         new = []
         for index, layer in enumerate(self.layers):
@@ -206,7 +233,21 @@ class Qwen2Model(nn.Module):
                 x, rows, past[index] if past else None, adapter.layers[index] if adapter else None
             )
             new.append(keys_values)
-        return Qwen2Output(hidden=self.norm(x), keys_values=tuple(new))
+        return TransformerOutput(hidden=self.norm(x), keys_values=tuple(new))
+
+
+def rotate_by(keys: Tensor, moves: Tensor, config: TransformerConfig) -> Tensor:
+    """Keys `[1 or batch, kv_heads, tokens, head_dim]`, moved by so many positions.
+
+    Rotations add up, so keys that stand in a cache need not be computed again to stand elsewhere.
+
+    Args:
+        keys: Rotated already.
+        moves: Positions to move by, `[batch, tokens]`.
+        config: Of their network.
+    """
+    cos, sin = _angles(moves, config)
+    return _turn(keys, cos, sin)
 
 
 def _project(
@@ -221,16 +262,14 @@ def _project(
     return y + (delta if rows.flags is None else delta * rows.flags)
 
 
-def _attend(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, groups: int
-) -> Tensor:
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, rows: _Rows, groups: int) -> Tensor:
     """`[batch, heads, rows, head_dim]`; the heads of a group become rows of their shared head."""
-    if bias is None:
+    if rows.bias is None and rows.causal:
         keys, values = (part.repeat_interleave(groups, dim=1) for part in (keys, values))
         return functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
     batch, _, count, size = queries.shape
     folded = queries.reshape(batch, -1, groups * count, size)
-    mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=bias)
+    mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=rows.bias)
     return mixed.reshape(batch, -1, count, size)
 
 
@@ -239,12 +278,12 @@ def _causal(count: int, past: int, device: torch.device) -> Tensor:
     return full.tril(diagonal=past).unsqueeze(0)
 
 
-def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def _additive(mask: Tensor, dtype: torch.dtype, groups: int) -> Tensor:
     bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return bias.masked_fill_(~mask, float("-inf")).unsqueeze(1)
+    return bias.masked_fill_(~mask, float("-inf")).unsqueeze(1).repeat(1, 1, groups, 1)
 
 
-def _angles(positions: Tensor, config: Qwen2Config) -> tuple[Tensor, Tensor]:
+def _angles(positions: Tensor, config: TransformerConfig) -> tuple[Tensor, Tensor]:
     half = torch.arange(0, config.head_dim, 2, device=positions.device, dtype=torch.float32)
     inverse = config.rope_theta ** -(half / config.head_dim)
     angles = positions.float().unsqueeze(-1) * inverse
@@ -252,29 +291,8 @@ def _angles(positions: Tensor, config: Qwen2Config) -> tuple[Tensor, Tensor]:
     return both.cos(), both.sin()
 
 
-def _rotate(x: Tensor, rows: _Rows) -> Tensor:
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     wide = x.float()
     first, second = wide.chunk(2, dim=-1)
     turned = torch.cat([-second, first], dim=-1)
-    return (wide * rows.cos + turned * rows.sin).to(x.dtype)
-
-
-def _read_weights(
-    folder: Path, model: Qwen2Model, dtype: torch.dtype, device: str
-) -> dict[str, Tensor]:
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelConfigError(f"{folder} holds no *.safetensors file")
-    weights: dict[str, Tensor] = {}
-    expected = model.state_dict().keys()
-    for file in files:
-        try:
-            loaded = load_file(file, device=device)
-        except (SafetensorError, OSError) as error:
-            raise ModelConfigError(f"{file} cannot be read: {error}") from error
-        for name, tensor in loaded.items():
-            short = name.removeprefix("model.")
-            # Norm weights are tiny and stay in fp32, as the residual stream does.
-            if short in expected:
-                weights[short] = tensor.to(torch.float32 if "norm" in short else dtype)
-    return weights
+    return (wide * cos + turned * sin).to(x.dtype)

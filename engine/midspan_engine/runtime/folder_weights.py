@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from midspan_engine.models.config import ModelConfigError
+from midspan_engine.models.config import (
+    ModelConfigError,
+    TransformerConfig,
+    matching_families,
+    read_config,
+)
+from midspan_engine.models.folder_tensors import SCALE, find_tensors
+from midspan_engine.weights.checkpoint import widened
+from midspan_engine.weights.errors import WeightsUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,46 +23,69 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.weights.checkpoint import StoredTensor
 
-_LINEAR = re.compile(r"model\.layers\.(\d+)\.(?:self_attn|mlp)\.(\w+_proj)\.weight")
+_LINEAR = re.compile(r"layers\.(\d+)\.(?:self_attn|mlp)\.(\w+_proj)\.weight")
 
 
 class FolderWeights:
     """float32 tensors of a model folder by Hugging Face name.
 
     Args:
-        folder: Holds `*.safetensors`.
+        folder: Holds `config.json` and the safetensors that it describes.
         merged: Low-rank additions that every row gets, merged into the linears when they are read.
+
+    Raises:
+        ModelConfigError: the weights are missing, damaged, or not those of `config.json`.
     """
 
     def __init__(self, folder: Path, merged: AdapterArrays | None = None) -> None:
+        raw = read_config(folder)
+        spec = matching_families(raw)[-1]
+        config = TransformerConfig.of_family(raw, spec)
         try:
-            files = [safe_open(p, framework="numpy") for p in sorted(folder.glob("*.safetensors"))]
-        except (OSError, SafetensorError) as error:
-            raise ModelConfigError(
-                f"the weights in {folder} are damaged ({error}); run: midspan pull --force"
-            ) from error
+            self._found = find_tensors(folder, config, spec.tensors)
+        except WeightsUnusable as error:
+            raise ModelConfigError(f"{error}. To fetch it, run: midspan pull --force") from error
         self._merged = merged
-        self._where = {name: file for file in files for name in file.keys()}  # noqa: SIM118
 
     def __call__(self, name: str) -> NDArray[np.float32]:
         """Return the tensor.
 
         Raises:
-            ModelConfigError: the folder has no tensor of this name.
+            ModelConfigError: the folder has no tensor of this name, or it holds no numbers.
         """
-        if name not in self._where:
-            raise ModelConfigError(f"the weights lack {name}; run: midspan pull --force")
-        tensor: NDArray[Any] = self._where[name].get_tensor(name)
-        wide = tensor.astype(np.float32)
-        linear = _LINEAR.fullmatch(name)
+        stored = self._stored(name)
+        wide = _finite(widened(stored.map(), stored.kind), stored)
+        scale = self._found.get(name.removeprefix("model.") + SCALE)
+        if scale is not None:
+            wide *= widened(scale.map(), scale.kind)
+        linear = _LINEAR.fullmatch(name.removeprefix("model."))
         if self._merged is not None and linear:
             down, up = self._merged.pair(int(linear[1]), linear[2])
             wide += up @ down
         return wide
 
     def rows(self, name: str, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Rows `ids` of a two-dimensional tensor, without reading the others."""
-        part = self._where[name].get_slice(name)
-        picked = np.stack([part[int(i) : int(i) + 1][0] for i in ids])
-        return picked.astype(np.float32)
+        """Rows `ids` of a two-dimensional tensor, without reading the others.
+
+        Raises:
+            ModelConfigError: as of a whole tensor.
+        """
+        stored = self._stored(name)
+        return _finite(widened(stored.map()[ids], stored.kind), stored)
+
+    def _stored(self, name: str) -> StoredTensor:
+        found = self._found.get(name.removeprefix("model."))
+        if found is None:
+            raise ModelConfigError(f"the weights lack {name}; run: midspan pull --force")
+        return found
+
+
+def _finite(values: NDArray[np.float32], stored: StoredTensor) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise ModelConfigError(
+            f"{stored.path}: {stored.name} holds values that are infinite or not a number; "
+            "run: midspan pull --force"
+        )
+    return values

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from midspan_engine.weights import hf_folder, tensors
+from midspan_engine.weights import tensors
 from midspan_engine.weights.checksum import sha256_of
-from midspan_engine.weights.errors import WeightsUnusable, require_space
+from midspan_engine.weights.errors import require_space
 from midspan_engine.weights.files import Manifest, read_folder, stamp_of, write_manifest
 from midspan_engine.weights.gguf_file import GgufFile
+from midspan_engine.weights.hf_folder import HfFolder
 from midspan_engine.weights.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
@@ -52,17 +53,15 @@ def _from_gguf(path: Path, partial: Path, progress: Progress) -> None:
     write_tokenizer(opened.vocabulary(), partial / "tokenizer.json")
     _write_json(partial / "config.json", opened.config())
     _write_tensors(partial, opened.tensors(), progress)
+    HfFolder(partial).tensors()  # all there, and of the sizes that the file promised
 
 
 def _from_folder(path: Path, partial: Path, progress: Progress) -> None:
-    config = hf_folder.read_config(path)
-    tokenizer = path / "tokenizer.json"
-    if not tokenizer.is_file():
-        raise WeightsUnusable(f"{path} holds no tokenizer.json")
-    shutil.copyfile(tokenizer, partial / "tokenizer.json")
-    tied = bool(config.get("tie_word_embeddings", False))
-    _write_json(partial / "config.json", config | {"torch_dtype": "float16"})
-    _write_tensors(partial, hf_folder.read_tensors(path, tied=tied), progress)
+    opened = HfFolder(path)
+    found = opened.tensors()
+    opened.copy_tokenizer(partial)
+    _write_json(partial / "config.json", opened.config | {"torch_dtype": "float16"})
+    _write_tensors(partial, found, progress)
 
 
 def _write_tensors(partial: Path, found: list[Tensor], progress: Progress) -> None:
@@ -79,7 +78,7 @@ def _write_json(path: Path, value: object) -> None:
 def _manifest(name: str, original: Original, partial: Path) -> Manifest:
     path = original.path
     if path.is_dir():
-        sha256 = hf_folder.sha256_of_folder(path)
+        sha256 = HfFolder(path).sha256()
         size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
     else:
         sha256, size = sha256_of(path), path.stat().st_size

@@ -16,10 +16,10 @@ import msgspec
 import platformdirs
 
 from midspan_engine.weights.errors import WeightsUnusable
+from midspan_engine.weights.shards import tensor_files
 
 CONVERTER_VERSION = 1
 _MANIFEST = "midspan.json"
-_INDEX = "model.safetensors.index.json"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +135,8 @@ def read_folder(folder: Path) -> ModelFiles:
     manifest = read_manifest(folder)
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
-            raise WeightsUnusable(f"{folder} holds no {needed}")
+            advice = f"; run: midspan pull --from {folder}" if _is_older(folder, needed) else ""
+            raise WeightsUnusable(f"{folder} holds no {needed}{advice}")
     tensors = tensor_files(folder)
     return ModelFiles(
         name=manifest.name if manifest else folder.name,
@@ -150,6 +151,11 @@ def read_folder(folder: Path) -> ModelFiles:
     )
 
 
+def _is_older(folder: Path, missing: str) -> bool:
+    """Whether a pull can make what is missing out of an older form of it."""
+    return missing == "tokenizer.json" and (folder / "vocab.json").is_file()
+
+
 def stamp_of(path: Path) -> str:
     """Return what changes when a local original does: size and time of its largest file."""
     files = [path] if path.is_file() else list(path.glob("*.safetensors"))
@@ -157,39 +163,3 @@ def stamp_of(path: Path) -> str:
         return ""
     status = max((file.stat() for file in files), key=lambda found: found.st_size)
     return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def tensor_files(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files of a Hugging Face folder, in the order of their names.
-
-    Raises:
-        WeightsUnusable: there are none, or the index names one that is not there.
-    """
-    index = folder / _INDEX
-    if not index.is_file():
-        single = folder / "model.safetensors"
-        if not single.is_file():
-            raise WeightsUnusable(f"{folder} holds no model.safetensors and no {_INDEX}")
-        return (single,)
-    shards = tuple(folder / name for name in shard_names(index.read_bytes()))
-    for shard in shards:
-        if not shard.is_file():
-            raise WeightsUnusable(f"{index} names {shard.name}, which is not there")
-    return shards
-
-
-def shard_names(index: bytes) -> list[str]:
-    """Return the file names in a safetensors index, checked to be plain names.
-
-    Raises:
-        WeightsUnusable: not an index, or a name would lead out of the folder.
-    """
-    try:
-        weight_map = msgspec.json.decode(index, type=dict[str, object]).get("weight_map")
-        names = sorted(set(msgspec.convert(weight_map, dict[str, str]).values()))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise WeightsUnusable(f"not a safetensors index: {error}") from error
-    for name in names:
-        if Path(name).name != name:
-            raise WeightsUnusable(f"the safetensors index names {name!r}, which is not a file name")
-    return names

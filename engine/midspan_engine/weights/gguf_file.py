@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gguf
@@ -41,6 +42,22 @@ _SAMPLED_ROWS = 512
 _KINDS = {1: TokenKind.NORMAL, 3: TokenKind.SPECIAL, 4: TokenKind.SPECIAL}
 
 
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the library raises about a damaged file into our error."""
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise WeightsUnusable(_damaged(path, error)) from error
+    except (struct.error, MemoryError) as error:
+        raise WeightsUnusable(_damaged(path, error)) from error
+
+
+def _damaged(path: Path, error: BaseException) -> str:
+    return f"{path} cannot be read as GGUF ({error}); fetch it again"
+
+
 class GgufFile:
     """An open, memory-mapped GGUF.
 
@@ -49,19 +66,27 @@ class GgufFile:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._reader = gguf.GGUFReader(path)
-        except (OSError, ValueError, IndexError, KeyError, struct.error) as error:
-            raise WeightsUnusable(f"{path} cannot be read as GGUF: {error}") from error
         self._path = path
-        family = self._value("general.architecture")
-        if family != _FAMILY:
-            raise WeightsUnusable(f"{path} is of the family {family!r}; Midspan runs {_FAMILY!r}")
-        self._stored = {tensor.name: tensor for tensor in self._reader.tensors}
-        self.tied = self._is_tied()
+        with _explained(path):
+            self._reader = gguf.GGUFReader(path)
+            family = self._value("general.architecture")
+            if family != _FAMILY:
+                raise WeightsUnusable(
+                    f"{path} is of the family {family!r}; Midspan runs {_FAMILY!r} from GGUF"
+                )
+            self._stored = {tensor.name: tensor for tensor in self._reader.tensors}
+            self.tied = self._is_tied()
 
     def config(self) -> dict[str, object]:
-        """Return what `config.json` of the same model says."""
+        """Return what `config.json` of the same model says.
+
+        Raises:
+            WeightsUnusable: a value is missing or of the wrong kind.
+        """
+        with _explained(self._path):
+            return self._config()
+
+    def _config(self) -> dict[str, object]:
         heads = self._number("attention.head_count")
         return {
             "architectures": ["Qwen2ForCausalLM"],
@@ -90,6 +115,10 @@ class GgufFile:
         Raises:
             WeightsUnusable: the vocabulary is not the byte-level one of the Qwen2 family.
         """
+        with _explained(self._path):
+            return self._vocabulary()
+
+    def _vocabulary(self) -> Vocabulary:
         model, splitter = self._value("tokenizer.ggml.model"), self._value("tokenizer.ggml.pre")
         if (model, splitter) != ("gpt2", _FAMILY):
             raise WeightsUnusable(f"{self._path} has a tokenizer {model!r}/{splitter!r}")
@@ -105,6 +134,9 @@ class GgufFile:
 
         A tied file may hold its one matrix twice, coarse for look-ups and fine for the head; the
         fine one is kept.
+
+        Raises:
+            WeightsUnusable: a tensor that Qwen2 does not have; from the pieces, a damaged one.
         """
         result = []
         for name, stored in self._stored.items():
@@ -129,8 +161,10 @@ class GgufFile:
 
         def pieces() -> Iterator[Array]:
             for start in range(0, shape[0], step):
-                rows = stored.data[start : start + step]
-                yield gguf.dequantize(rows, stored.tensor_type)
+                with _explained(self._path):
+                    rows = stored.data[start : start + step]
+                    piece = gguf.dequantize(rows, stored.tensor_type)
+                yield piece
 
         return Tensor(name=name, shape=shape, pieces=pieces)
 

@@ -3,105 +3,124 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
+from midspan_engine.models.config import ModelConfigError, read_config
+from midspan_engine.models.families import family_named
+from midspan_engine.models.family import read_family
+from midspan_engine.models.folder_tensors import SCALE, find_tensors
+from midspan_engine.models.token_ids import TOKENIZER_FILES, TokenIds
+from midspan_engine.weights.checkpoint import widened
 from midspan_engine.weights.checksum import sha256_of
 from midspan_engine.weights.errors import WeightsUnusable
-from midspan_engine.weights.files import tensor_files
+from midspan_engine.weights.shards import tensor_files
 from midspan_engine.weights.tensors import Tensor, rows_per_piece
+from midspan_engine.weights.vocabulary import TokenKind, Vocabulary, write_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    Array = np.ndarray[Any, np.dtype[Any]]
+    import numpy as np
+    from numpy.typing import NDArray
 
-_LARGEST_HEADER = 100_000_000
-# numpy has no bfloat16: it is read as the upper half of a float32.
-_STORED: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
-}
+    from midspan_engine.models.family import ModelFamily
+    from midspan_engine.models.family_spec import FamilySpec
+    from midspan_engine.weights.checkpoint import StoredTensor
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    dtype: str
-    shape: list[int]
-    data_offsets: tuple[int, int]
+_LARGEST_VOCABULARY = 1 << 24
 
 
-def read_config(folder: Path) -> dict[str, object]:
-    """Return `config.json`.
+class HfFolder:
+    """A folder of a family that we run; its weights stay under the names that they have.
+
+    Attributes:
+        config: `config.json`, decoded.
 
     Raises:
-        WeightsUnusable: missing or not JSON.
+        WeightsUnusable: it is not one, or a file of it is damaged.
     """
-    path = folder / "config.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except FileNotFoundError as error:
-        raise WeightsUnusable(f"{folder} holds no config.json") from error
-    except msgspec.DecodeError as error:
-        raise WeightsUnusable(f"{path} cannot be read: {error}") from error
 
-
-def read_tensors(folder: Path, *, tied: bool) -> list[Tensor]:
-    """Return all tensors of all shards; a tied head that was stored anyway is left out.
-
-    Raises:
-        WeightsUnusable: a shard is missing, damaged, or holds other types than floats.
-    """
-    found = [tensor for shard in tensor_files(folder) for tensor in _read_shard(shard)]
-    return [tensor for tensor in found if not (tied and tensor.name == "lm_head.weight")]
-
-
-def sha256_of_folder(folder: Path) -> str:
-    """Return the sum of the one tensor file, or a sum over the sums of several."""
-    sums = [(path.name, sha256_of(path)) for path in tensor_files(folder)]
-    if len(sums) == 1:
-        return sums[0][1]
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sums)
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _read_shard(path: Path) -> list[Tensor]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        if header_bytes > min(_LARGEST_HEADER, size):
-            raise WeightsUnusable(f"{path} is not a safetensors file")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         try:
-            header = msgspec.json.decode(file.read(header_bytes), type=dict[str, object])
-            header.pop("__metadata__", None)
-            entries = msgspec.convert(header, dict[str, _Entry])
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise WeightsUnusable(f"{path} is not a safetensors file: {error}") from error
-    return [_tensor(path, name, entry, 8 + header_bytes, size) for name, entry in entries.items()]
+            self.config = read_config(folder)
+            self._family: ModelFamily = read_family(folder)
+        except ModelConfigError as error:
+            raise WeightsUnusable(f"{folder}: {error}") from error
+        self._spec: FamilySpec = family_named(self._family.name)
+
+    def tensors(self) -> list[Tensor]:
+        """Return all tensors of all shards; a tied head that was stored anyway is left out.
+
+        Raises:
+            WeightsUnusable: a shard is damaged, or holds other tensors than the family has.
+        """
+        found = find_tensors(self._folder, self._family.config, self._spec.tensors)
+        return [
+            _tensor(stored, found.get(name + SCALE))
+            for name, stored in found.items()
+            if not name.endswith(SCALE)
+        ]
+
+    def copy_tokenizer(self, target: Path) -> None:
+        """Copy the tokenizer's files, or make `tokenizer.json` where only its older form is there.
+
+        Raises:
+            WeightsUnusable: there is neither, or the older form is damaged.
+        """
+        for name in TOKENIZER_FILES:
+            if (self._folder / name).is_file():
+                shutil.copyfile(self._folder / name, target / name)
+        if (self._folder / "tokenizer.json").is_file():
+            return
+        if not self._spec.splits_like_qwen2 or not (self._folder / "vocab.json").is_file():
+            raise WeightsUnusable(f"{self._folder} holds no tokenizer.json; fetch it too")
+        write_tokenizer(_older_vocabulary(self._folder), target / "tokenizer.json")
+
+    def sha256(self) -> str:
+        """Return the sum of the one tensor file, or a sum over the sums of several."""
+        sums = [(path.name, sha256_of(path)) for path in tensor_files(self._folder)]
+        if len(sums) == 1:
+            return sums[0][1]
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sums)
+        return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _tensor(path: Path, name: str, entry: _Entry, data_start: int, file_bytes: int) -> Tensor:
-    if entry.dtype not in _STORED:
-        raise WeightsUnusable(f"{path}: {name} is stored as {entry.dtype}, not as a plain float")
-    dtype, shape = _STORED[entry.dtype], tuple(entry.shape)
-    start, end = entry.data_offsets
-    if end - start != math.prod(shape) * dtype.itemsize or data_start + end > file_bytes:
-        raise WeightsUnusable(f"{path}: {name} is cut off")
-    step = rows_per_piece(shape)
+def _tensor(stored: StoredTensor, scale: StoredTensor | None) -> Tensor:
+    step = rows_per_piece(stored.shape)
 
-    def pieces() -> Iterator[Array]:
-        stored = np.memmap(path, dtype, "r", data_start + start, shape)
-        for row in range(0, shape[0], step):
-            yield _as_float(stored[row : row + step], entry.dtype)
+    def pieces() -> Iterator[NDArray[np.float32]]:
+        values = stored.map()
+        scales = None if scale is None else widened(scale.map(), scale.kind)
+        for row in range(0, stored.shape[0], step):
+            piece = widened(values[row : row + step], stored.kind)
+            yield piece if scales is None else piece * scales[row : row + step]
 
-    return Tensor(name=name, shape=shape, pieces=pieces)
+    return Tensor(name=stored.name, shape=stored.shape, pieces=pieces)
 
 
-def _as_float(piece: Array, stored_as: str) -> Array:
-    if stored_as != "BF16":
-        return np.asarray(piece)
-    return (piece.astype(np.uint32) << 16).view(np.float32)
+def _older_vocabulary(folder: Path) -> Vocabulary:
+    """`vocab.json`, `merges.txt` and the marks, as one vocabulary."""
+    path = folder / "vocab.json"
+    try:
+        normal = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+        marks = TokenIds(folder).by_name
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise WeightsUnusable(
+            f"the tokenizer files in {folder} cannot be read ({error}); fetch them again"
+        ) from error
+    size = 1 + max([*normal.values(), *marks.values()], default=0)
+    if size > _LARGEST_VOCABULARY or min(normal.values(), default=0) < 0:
+        raise WeightsUnusable(f"{path} holds ids that no vocabulary has; fetch it again")
+    tokens, kinds = [""] * size, [TokenKind.UNUSED] * size
+    for found, kind in ((normal, TokenKind.NORMAL), (marks, TokenKind.SPECIAL)):
+        for token, place in found.items():
+            tokens[place], kinds[place] = token, kind
+    merges = tuple(line for line in lines if line and not line.startswith("#version"))
+    return Vocabulary(tokens=tuple(tokens), kinds=tuple(kinds), merges=merges)

@@ -19,7 +19,7 @@ from midspan_engine.weights.errors import (
     WeightsUnusable,
     require_space,
 )
-from midspan_engine.weights.files import shard_names
+from midspan_engine.weights.shards import INDEX, shard_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,6 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _STALLS = 3
 _SUM = re.compile(r'"?([0-9a-f]{64})"?$')
 _OFF = frozenset({"", "0", "false", "no", "off"})
-_INDEX = "model.safetensors.index.json"
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -82,20 +81,34 @@ def fetch_folder(repository: str, folder: Path, progress: Progress) -> None:
         WeightsUnusable: the repository's index is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "tokenizer.json"):
-        fetch_file(repository, name, folder / name, progress)
-    try:
-        fetch_file(repository, _INDEX, folder / _INDEX, progress)
-    except _NotThere:
-        fetch_file(repository, "model.safetensors", folder / "model.safetensors", progress)
+    fetch_file(repository, "config.json", folder / "config.json", progress)
+    if not _fetch_if_there(repository, "tokenizer.json", folder, progress):
+        for name in ("vocab.json", "merges.txt"):
+            fetch_file(repository, name, folder / name, progress)
+    for name in ("added_tokens.json", "tokenizer_config.json", "special_tokens_map.json"):
+        _fetch_if_there(repository, name, folder, progress)
+    if not _fetch_if_there(repository, INDEX, folder, progress):
+        if not _fetch_if_there(repository, "model.safetensors", folder, progress):
+            raise DownloadFailed(
+                f"{repository} has no model.safetensors and no index of several; Midspan reads "
+                "safetensors and GGUF only"
+            )
         return
     try:
-        shards = shard_names((folder / _INDEX).read_bytes())
+        shards = shard_names((folder / INDEX).read_bytes())
     except WeightsUnusable:
-        (folder / _INDEX).unlink()
+        (folder / INDEX).unlink()
         raise
     for name in shards:
         fetch_file(repository, name, folder / name, progress)
+
+
+def _fetch_if_there(repository: str, name: str, folder: Path, progress: Progress) -> bool:
+    try:
+        fetch_file(repository, name, folder / name, progress)
+    except _NotThere:
+        return False
+    return True
 
 
 def _fetch_all(url: str, partial: Path, progress: Progress, sha256: str) -> str:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from midspan_engine.weights import sources
 from midspan_engine.weights.catalogue import DEFAULT_MODEL, KNOWN_MODELS, KnownModel, find_known
 from midspan_engine.weights.checksum import sha256_of
+from midspan_engine.weights.embedded import EMBEDDED_MODEL, embedded_model
 from midspan_engine.weights.errors import WeightsMissing, WeightsUnusable, explained_os_errors
 from midspan_engine.weights.files import (
     ModelFiles,
@@ -50,6 +51,8 @@ def resolve(name_or_path: str = DEFAULT_MODEL) -> ModelFiles:
         folder = models_directory() / folder_name(name_or_path)
         if folder.is_dir():
             return _read_or_explain(folder, name_or_path)
+    if name_or_path == EMBEDDED_MODEL:
+        return embedded_model()
     if path.is_dir():
         return read_folder(path)
     if path.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from midspan_engine.models.families import licence_of
 from midspan_engine.weights.checksum import remove_unless, sha256_of
 from midspan_engine.weights.errors import (
     ChecksumMismatch,
@@ -101,7 +102,7 @@ def fetch_known(known: KnownModel, downloads: Path, progress: Progress) -> Origi
 
 
 def fetch_repository(repository: str, downloads: Path, progress: Progress) -> Original:
-    """Fetch any safetensors model of the Qwen2 family from the hub.
+    """Fetch a safetensors model of any family that we run from the hub.
 
     Raises:
         DownloadFailed, ChecksumMismatch, DiskFull, WeightsUnusable: as `hub.fetch_folder`.
@@ -114,7 +115,7 @@ def fetch_repository(repository: str, downloads: Path, progress: Progress) -> Or
         path=folder,
         source="hub",
         detail=repository,
-        licence="unknown",
+        licence=licence_of(repository),
         origin=repository,
         ours=True,
     )

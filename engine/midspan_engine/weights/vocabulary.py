@@ -46,12 +46,19 @@ def write_tokenizer(vocabulary: Vocabulary, path: Path) -> None:
     """Write `tokenizer.json`.
 
     Raises:
-        WeightsUnusable: the special tokens do not keep their ids.
+        WeightsUnusable: tokens and merges do not fit together, or the special tokens do not keep
+            their ids.
     """
+    if len(vocabulary.tokens) != len(vocabulary.kinds):
+        raise WeightsUnusable("the vocabulary has not as many kinds as tokens; fetch it again")
     numbered = list(enumerate(zip(vocabulary.tokens, vocabulary.kinds, strict=True)))
     normal = {token: i for i, (token, kind) in numbered if kind is TokenKind.NORMAL}
     merges = [(left, right) for left, right in map(_halves, vocabulary.merges)]
-    tokenizer = Tokenizer(models.BPE(vocab=normal, merges=merges))
+    try:
+        model = models.BPE(vocab=normal, merges=merges)
+    except Exception as error:  # the library raises nothing narrower
+        raise WeightsUnusable(f"the vocabulary is damaged ({error}); fetch it again") from error
+    tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

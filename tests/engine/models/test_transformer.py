@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from transformers import Qwen2ForCausalLM
 
 from midspan_engine.models.adapter import Adapter
 from midspan_engine.models.config import ModelConfigError
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.transformer import Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ def _positions(ids: Tensor) -> Tensor:
     return torch.arange(ids.shape[1]).expand_as(ids)
 
 
-def _random_adapter(model: Qwen2Model) -> Adapter:
+def _random_adapter(model: Transformer) -> Adapter:
     torch.manual_seed(7)
     adapter = Adapter(model.config, rank=4, alpha=8.0)
     for parameter in adapter.parameters():
@@ -35,7 +36,7 @@ def test_logits_equal_those_of_transformers(
     small_folder: Callable[[bool], Path], tied: bool
 ) -> None:
     folder = small_folder(tied)
-    ours = Qwen2Model.from_folder(folder)
+    ours = Transformer.from_folder(folder)
     reference = Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     ids = torch.randint(0, 97, (2, 31), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -45,7 +46,7 @@ def test_logits_equal_those_of_transformers(
     assert expected.std() > 0.1
 
 
-def test_cached_pass_equals_the_whole_pass(small_model: Qwen2Model) -> None:
+def test_cached_pass_equals_the_whole_pass(small_model: Transformer) -> None:
     ids = torch.randint(0, 97, (1, 24))
     whole = small_model(ids, _positions(ids))
     first = small_model(ids[:, :10], _positions(ids)[:, :10])
@@ -58,14 +59,14 @@ def test_cached_pass_equals_the_whole_pass(small_model: Qwen2Model) -> None:
         torch.testing.assert_close(values[:, :, 10:], late_values, atol=1e-5, rtol=1e-4)
 
 
-def test_embeddings_and_ids_are_the_same_input(small_model: Qwen2Model) -> None:
+def test_embeddings_and_ids_are_the_same_input(small_model: Transformer) -> None:
     ids = torch.randint(0, 97, (1, 9))
     by_ids = small_model(ids, _positions(ids)).hidden
     by_vectors = small_model(small_model.embed(ids), _positions(ids)).hidden
     torch.testing.assert_close(by_ids, by_vectors)
 
 
-def test_a_row_attends_only_what_the_mask_allows(small_model: Qwen2Model) -> None:
+def test_a_row_attends_only_what_the_mask_allows(small_model: Transformer) -> None:
     ids = torch.randint(0, 97, (1, 8))
     mask = torch.eye(8, dtype=torch.bool).unsqueeze(0)
     mask[0, 5, 2] = True
@@ -76,7 +77,7 @@ def test_a_row_attends_only_what_the_mask_allows(small_model: Qwen2Model) -> Non
     assert changed.nonzero().flatten().tolist() == [2, 5]
 
 
-def test_rows_choose_between_base_and_adapter(small_model: Qwen2Model) -> None:
+def test_rows_choose_between_base_and_adapter(small_model: Transformer) -> None:
     ids = torch.randint(0, 97, (1, 8))
     mask = torch.eye(8, dtype=torch.bool).unsqueeze(0)
     adapter = _random_adapter(small_model)
@@ -88,7 +89,7 @@ def test_rows_choose_between_base_and_adapter(small_model: Qwen2Model) -> None:
     assert (adapted - base).abs().max() > 0.1
 
 
-def test_an_adapter_with_no_row_chosen_changes_nothing(small_model: Qwen2Model) -> None:
+def test_an_adapter_with_no_row_chosen_changes_nothing(small_model: Transformer) -> None:
     ids = torch.randint(0, 97, (1, 8))
     rows = torch.zeros(1, 8, dtype=torch.bool)
     adapter = _random_adapter(small_model)
@@ -99,15 +100,18 @@ def test_an_adapter_with_no_row_chosen_changes_nothing(small_model: Qwen2Model) 
 def test_weights_may_come_in_shards(small_folder: Callable[[bool], Path]) -> None:
     folder = small_folder(True)
     ids = torch.randint(0, 97, (1, 8))
-    whole = Qwen2Model.from_folder(folder)(ids, _positions(ids)).hidden
+    whole = Transformer.from_folder(folder)(ids, _positions(ids)).hidden
     tensors = load_file(folder / "model.safetensors")
     names = sorted(tensors)
+    weight_map: dict[str, str] = {}
     for number, part in enumerate((names[::2], names[1::2]), start=1):
-        save_file(
-            {name: tensors[name] for name in part}, folder / f"model-0000{number}.safetensors"
-        )
+        shard = f"model-0000{number}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in part}, folder / shard)
+        weight_map |= dict.fromkeys(part, shard)
     (folder / "model.safetensors").unlink()
-    assert torch.equal(whole, Qwen2Model.from_folder(folder)(ids, _positions(ids)).hidden)
+    index = {"metadata": {}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert torch.equal(whole, Transformer.from_folder(folder)(ids, _positions(ids)).hidden)
 
 
 def test_incomplete_weights_are_refused(small_folder: Callable[[bool], Path]) -> None:
@@ -116,7 +120,7 @@ def test_incomplete_weights_are_refused(small_folder: Callable[[bool], Path]) ->
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ModelConfigError, match=r"layers\.1\.mlp\.up_proj"):
-        Qwen2Model.from_folder(folder)
+        Transformer.from_folder(folder)
 
 
 def test_damaged_and_missing_weights_are_refused(small_folder: Callable[[bool], Path]) -> None:
@@ -124,7 +128,7 @@ def test_damaged_and_missing_weights_are_refused(small_folder: Callable[[bool], 
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ModelConfigError, match="cannot be read"):
-        Qwen2Model.from_folder(folder)
+        Transformer.from_folder(folder)
     file.unlink()
     with pytest.raises(ModelConfigError, match="holds no"):
-        Qwen2Model.from_folder(folder)
+        Transformer.from_folder(folder)

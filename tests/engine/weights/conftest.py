@@ -351,7 +351,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
         shards: dict[str, dict[str, tuple[str, list[int], bytes]]], config: dict[str, object]
     ) -> Path:
         folder = tmp_path / "hf-model"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "tokenizer.json").write_text("{}")
         weight_map = {}
@@ -372,5 +372,57 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
             index = {"metadata": {}, "weight_map": weight_map}
             (folder / "model.safetensors.index.json").write_text(json.dumps(index))
         return folder
+
+    return make
+
+
+@pytest.fixture
+def make_qwen2(make_folder: Callable[..., Path]) -> Callable[..., Path]:
+    """The Hugging Face folder of a whole tiny Qwen2; `stored` turns float32 into raw tensors."""
+
+    def make(
+        stored: Callable[[Array], tuple[str, list[int], bytes]], shards: int = 1, **config: object
+    ) -> Path:
+        hidden, narrow, inner = 8, 4, 12
+        shapes: dict[str, tuple[int, ...]] = {
+            "model.embed_tokens.weight": (20, hidden),
+            "model.norm.weight": (hidden,),
+            "model.layers.0.input_layernorm.weight": (hidden,),
+            "model.layers.0.post_attention_layernorm.weight": (hidden,),
+            "model.layers.0.self_attn.o_proj.weight": (hidden, hidden),
+            "model.layers.0.mlp.gate_proj.weight": (inner, hidden),
+            "model.layers.0.mlp.up_proj.weight": (inner, hidden),
+            "model.layers.0.mlp.down_proj.weight": (hidden, inner),
+            "lm_head.weight": (20, hidden),
+        }
+        for part, rows in (("q", hidden), ("k", narrow), ("v", narrow)):
+            shapes[f"model.layers.0.self_attn.{part}_proj.weight"] = (rows, hidden)
+            shapes[f"model.layers.0.self_attn.{part}_proj.bias"] = (rows,)
+        described = {
+            "model_type": "qwen2",
+            "vocab_size": 20,
+            "hidden_size": hidden,
+            "intermediate_size": inner,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "rms_norm_eps": 1e-6,
+            "rope_theta": 10_000.0,
+            "tie_word_embeddings": True,
+        }
+        random = np.random.default_rng(5)
+        values = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+        values["lm_head.weight"] = values["model.embed_tokens.weight"]
+        raw = {name: stored(value) for name, value in values.items()}
+        names = sorted(raw)
+        files = {"model.safetensors": raw}
+        if shards > 1:
+            files = {
+                f"model-{n + 1:05}-of-{shards:05}.safetensors": {
+                    name: raw[name] for name in names[n::shards]
+                }
+                for n in range(shards)
+            }
+        return make_folder(files, described | config)
 
     return make

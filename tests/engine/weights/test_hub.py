@@ -134,10 +134,36 @@ def test_a_repository_without_an_index_has_one_file(hub: Any, tmp_path: Path) ->
     assert (tmp_path / "m" / "model.safetensors").read_bytes() == b"model.safetensors"
 
 
+def test_all_of_a_tokenizers_files_are_fetched(hub: Any, tmp_path: Path) -> None:
+    marks = ("added_tokens.json", "tokenizer_config.json", "special_tokens_map.json")
+    older = ("vocab.json", "merges.txt")
+    for name in ("config.json", "model.safetensors", *marks, *older):
+        hub.add(REPOSITORY, name, name.encode())
+    hub_module.fetch_folder(REPOSITORY, tmp_path / "m", Silent())
+    assert {path.name for path in (tmp_path / "m").iterdir()} >= {*marks, *older}
+
+
+def test_the_older_files_of_a_tokenizer_are_left_where_there_is_the_newer(
+    hub: Any, tmp_path: Path
+) -> None:
+    for name in ("config.json", "tokenizer.json", "model.safetensors", "vocab.json", "merges.txt"):
+        hub.add(REPOSITORY, name, name.encode())
+    hub_module.fetch_folder(REPOSITORY, tmp_path / "m", Silent())
+    assert not (tmp_path / "m" / "vocab.json").exists()
+
+
+def test_a_repository_of_pickles_is_refused(hub: Any, tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "pytorch_model.bin"):
+        hub.add(REPOSITORY, name, name.encode())
+    with pytest.raises(DownloadFailed, match=r"safetensors and GGUF only"):
+        hub_module.fetch_folder(REPOSITORY, tmp_path / "m", Silent())
+    assert not (tmp_path / "m" / "pytorch_model.bin").exists()
+
+
 def test_an_index_cannot_lead_out_of_the_folder(hub: Any, tmp_path: Path) -> None:
     for name in ("config.json", "tokenizer.json"):
         hub.add(REPOSITORY, name, b"{}")
     hub.add(REPOSITORY, "model.safetensors.index.json", b'{"weight_map": {"a": "../../evil"}}')
-    with pytest.raises(WeightsUnusable, match="not a file name"):
+    with pytest.raises(WeightsUnusable, match="do not use this model"):
         hub_module.fetch_folder(REPOSITORY, tmp_path / "m", Silent())
     assert not (tmp_path / "m" / "model.safetensors.index.json").exists()

@@ -172,10 +172,8 @@ def test_a_name_cannot_lead_out_of_the_cache(make_gguf: Make, cache: Path, name:
         weights.pull(name, make_gguf().path)
 
 
-def test_a_repository_of_safetensors_is_converted(make_folder: Make, cache: Path, hub: Any) -> None:
-    source = make_folder(
-        {"model.safetensors": {"model.norm.weight": ("F32", [1], b"\0\0\x80?")}}, {}
-    )
+def test_a_repository_of_safetensors_is_converted(make_qwen2: Make, cache: Path, hub: Any) -> None:
+    source = make_qwen2(lambda values: ("F32", list(values.shape), values.tobytes()), shards=2)
     for path in source.iterdir():
         hub.add("maker/other", path.name, path.read_bytes())
     files = weights.pull("maker/other")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.adapter_file import AdapterKind
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.transformer import Transformer
     from midspan_engine.training.blocks import BlockSettings
     from midspan_engine.training.evaluation import Evaluation
     from midspan_engine.training.objective import Objective
@@ -40,7 +40,7 @@ class BlockTask:
         self.end = source.sampler.specials.end
 
     @property
-    def model(self) -> Qwen2Model:
+    def model(self) -> Transformer:
         """The frozen network."""
         return self.objective.model
 

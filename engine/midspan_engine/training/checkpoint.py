@@ -22,7 +22,7 @@ class CheckpointError(RuntimeError):
 
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """All that changes from step to step, beside the adapter and the optimizer.
+    """All that changes from step to step, beside the weights and the optimizer.
 
     Contexts and blocks are drawn from generators seeded by (seed, step, process, context), so the
     step number is the position in the data and the state of the generators.
@@ -40,7 +40,7 @@ def save_checkpoint(
     path: Path,
     *,
     run: RunState,
-    adapter: dict[str, Tensor],
+    weights: dict[str, Tensor],
     average: dict[str, Tensor],
     optimizer: dict[str, Any],
     settings: dict[str, Any],
@@ -50,7 +50,7 @@ def save_checkpoint(
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     content = {
         "run": {name: getattr(run, name) for name in RunState.__dataclass_fields__},
-        "adapter": adapter,
+        "weights": weights,
         "average": average,
         "optimizer": optimizer,
         "settings": settings,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.models.adapter import Adapter
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.transformer import Transformer
     from midspan_engine.training.objective import Objective
     from midspan_engine.training.spans import Context
 
@@ -102,7 +102,7 @@ def evaluate(
 
 
 def greedy_set(
-    model: Qwen2Model, contexts: Sequence[Context], cache: Path, stops: frozenset[int]
+    model: Transformer, contexts: Sequence[Context], cache: Path, stops: frozenset[int]
 ) -> list[Context]:
     """Greedy continuations of the contexts, made once and kept in `cache`."""
     if cache.is_file():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.adapter_file import AdapterKind
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.transformer import Transformer
     from midspan_engine.training.spans import Context, SpanSampler
     from midspan_engine.training.task import Spend
 
@@ -52,7 +52,7 @@ class InfillTask:
     block = 1
 
     def __init__(
-        self, model: Qwen2Model, sampler: SpanSampler, held_out: Sequence[Context], *, seed: int
+        self, model: Transformer, sampler: SpanSampler, held_out: Sequence[Context], *, seed: int
     ) -> None:
         self.model, self.sampler, self.held_out, self.seed = model, sampler, held_out, seed
         self.head = model.head_weight

@@ -21,7 +21,7 @@ from midspan_engine.training.task import PartLoss
 
 if TYPE_CHECKING:
     from midspan_engine.models.adapter import Adapter
-    from midspan_engine.models.qwen2 import KeyValues, Qwen2Model
+    from midspan_engine.models.transformer import KeyValues, Transformer
     from midspan_engine.training.blocks import BlockPlan
 
 
@@ -55,7 +55,7 @@ class ContextState:
 class Objective:
     """Runs contexts and blocks through one frozen model."""
 
-    def __init__(self, model: Qwen2Model, vocabulary: np.ndarray, settings: LossSettings) -> None:
+    def __init__(self, model: Transformer, vocabulary: np.ndarray, settings: LossSettings) -> None:
         self.model = model
         self.settings = settings
         self.device = model.embed_tokens.weight.device

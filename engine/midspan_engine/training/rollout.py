@@ -21,7 +21,7 @@ from midspan_engine.training.spans import Context
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from midspan_engine.models.qwen2 import KeyValues, Qwen2Model
+    from midspan_engine.models.transformer import KeyValues, Transformer
     from midspan_engine.training.objective import Objective
     from midspan_engine.training.spans import SpanSampler
 
@@ -93,7 +93,7 @@ class ContextSource:
 
 @torch.no_grad()
 def continue_greedily(
-    model: Qwen2Model, contexts: Sequence[Context], count: int, stops: frozenset[int]
+    model: Transformer, contexts: Sequence[Context], count: int, stops: frozenset[int]
 ) -> list[tuple[Context, ContextState]]:
     """The same prompts with the base's own middles of up to `count` tokens, ended by `stops`."""
     if not contexts:
@@ -136,7 +136,7 @@ class _Prompt:
     hidden: torch.Tensor
 
     @classmethod
-    def run(cls, model: Qwen2Model, context: Context) -> _Prompt:
+    def run(cls, model: Transformer, context: Context) -> _Prompt:
         device = model.embed_tokens.weight.device
         ids = context.ids[: context.middle_start]
         positions = torch.arange(len(ids), device=device).unsqueeze(0)
@@ -146,7 +146,7 @@ class _Prompt:
         )
 
 
-def _layers(model: Qwen2Model) -> range:
+def _layers(model: Transformer) -> range:
     return range(model.config.num_hidden_layers)
 
 

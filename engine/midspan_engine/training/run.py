@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from midspan_engine.models.adapter import load_adapter, merge_adapter
+from midspan_engine.models.adapter import Adapter, load_adapter, merge_adapter
 from midspan_engine.models.adapter_file import merged_sha256, read_adapter_info
 from midspan_engine.models.packed_linear import can_pack, pack_linears
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.training.block_task import BlockTask
 from midspan_engine.training.data_shards import Corpus
 from midspan_engine.training.edits.edit_task import prepare_edit_task
 from midspan_engine.training.evaluation import greedy_set
 from midspan_engine.training.infill_task import InfillTask
+from midspan_engine.training.learner import AdapterLearner
 from midspan_engine.training.objective import Objective
 from midspan_engine.training.processes import Processes
 from midspan_engine.training.rollout import ContextSource
@@ -63,7 +64,18 @@ class RunPlan:
     """Whether it may be one that was trained for other weights."""
 
 
-def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
+class AdapterTrainer(Trainer[Adapter]):
+    """Trains an adapter; knows the task that it is for."""
+
+    learner: AdapterLearner
+
+    @property
+    def task(self) -> Task:
+        """Where its rows come from."""
+        return self.learner.task
+
+
+def prepare(plan: RunPlan, settings: TrainSettings) -> AdapterTrainer:
     """Load the model and the data; the trainer resumes by itself if the folder has a checkpoint.
 
     Raises:
@@ -71,7 +83,7 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
             used.
     """
     processes = Processes.join(plan.device)
-    model = Qwen2Model.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
+    model = Transformer.from_folder(plan.model, dtype=plan.dtype, device=plan.device)
     base = plan.base
     if plan.merge:
         adapter, _ = load_adapter(
@@ -89,21 +101,17 @@ def prepare(plan: RunPlan, settings: TrainSettings) -> Trainer:
         pack_linears(model)
     if plan.compile:
         model.compile(dynamic=True)
-    return Trainer(
-        settings=settings,
-        task=task,
-        files=RunFiles(
-            folder=plan.folder, export=plan.export, initial=plan.initial, rebase=plan.rebase
-        ),
-        base=base,
-        processes=processes,
+    files = RunFiles(
+        folder=plan.folder, export=plan.export, initial=plan.initial, rebase=plan.rebase
     )
+    learner = AdapterLearner(task=task, settings=settings, files=files, base=base)
+    return AdapterTrainer(settings=settings, learner=learner, files=files, processes=processes)
 
 
 def _infill_task(
     plan: RunPlan,
     settings: TrainSettings,
-    model: Qwen2Model,
+    model: Transformer,
     tokenizer: Tokenizer,
     _processes: Processes,
 ) -> Task:
@@ -116,7 +124,7 @@ def _infill_task(
 def _edit_task(
     plan: RunPlan,
     settings: TrainSettings,
-    model: Qwen2Model,
+    model: Transformer,
     tokenizer: Tokenizer,
     _processes: Processes,
 ) -> Task:
@@ -128,7 +136,7 @@ def _edit_task(
 def _block_task(
     plan: RunPlan,
     settings: TrainSettings,
-    model: Qwen2Model,
+    model: Transformer,
     tokenizer: Tokenizer,
     processes: Processes,
 ) -> Task:

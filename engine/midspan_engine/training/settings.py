@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, is_dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -24,12 +24,10 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """One run; the defaults trained the adapter that ships."""
+class LoopSettings:
+    """What the training loop itself depends on."""
 
     seed: int = 1
-    rank: int = 32
-    alpha: float = 64.0
     contexts_per_step: int = 1
     steps: int = 30_000
     learning_rate: float = 4.0e-4
@@ -41,12 +39,20 @@ class TrainSettings:
     weight_decay: float = 0.0
     average: float = 0.995
     """Of the running mean of the weights, which is what is evaluated and exported."""
-    vocabulary: int = 16_384
-    """Most frequent tokens that the training head keeps."""
     spike_factor: float = 8.0
     """A gradient this many times its running mean is dropped."""
     checkpoint_every_s: float = 240.0
     evaluate_every_s: float = 1_800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings(LoopSettings):
+    """One run of an adapter; the defaults trained the diffusion adapter that ships."""
+
+    rank: int = 32
+    alpha: float = 64.0
+    vocabulary: int = 16_384
+    """Most frequent tokens that the training head keeps."""
     evaluation_contexts: int = 40
     greedy_contexts: int = 24
     limits: SpanLimits = field(default_factory=SpanLimits)
@@ -54,6 +60,9 @@ class TrainSettings:
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     edit: EditSettings = field(default_factory=EditSettings)
+
+
+S = TypeVar("S", bound=LoopSettings)
 
 
 def infill_settings() -> TrainSettings:
@@ -87,7 +96,7 @@ def edit_settings() -> TrainSettings:
     )
 
 
-def read_settings(path: Path | None, defaults: TrainSettings) -> TrainSettings:
+def read_settings(path: Path | None, defaults: S) -> S:
     """Settings from a TOML file, where they differ from `defaults`.
 
     Raises:
@@ -102,7 +111,7 @@ def read_settings(path: Path | None, defaults: TrainSettings) -> TrainSettings:
     return settings_from(raw, str(path), defaults)
 
 
-def settings_from(raw: object, origin: str, defaults: TrainSettings) -> TrainSettings:
+def settings_from(raw: object, origin: str, defaults: S) -> S:
     """Settings from decoded values, where they differ from `defaults`.
 
     Raises:
@@ -111,7 +120,7 @@ def settings_from(raw: object, origin: str, defaults: TrainSettings) -> TrainSet
     for key in _unknown_keys(raw, defaults):
         raise SettingsError(f"{origin}: unknown key {key!r}")
     try:
-        return msgspec.convert(_over(msgspec.to_builtins(defaults), raw), TrainSettings)
+        return msgspec.convert(_over(msgspec.to_builtins(defaults), raw), type(defaults))
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {error}") from error
 

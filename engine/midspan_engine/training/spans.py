@@ -162,18 +162,18 @@ def cut_span(text: str, rng: np.random.Generator, prefix_chars: int) -> tuple[st
     else:
         while first < len(lines) and not lines[first].strip():
             first += 1
-        last = first + _line_count(kind, rng)
+        last = first + line_count(kind, rng)
     last = min(last, len(lines))
     if first >= last:
         return None
     begin, end = int(starts[first]), int(starts[last])
     if kind == "inside":
-        begin, end = _stretch(
+        begin, end = stretch(
             text, begin, min(int(starts[min(first + 3, len(lines))]), len(text)), rng
         )
         middle = text[begin:end]
         return (text[:begin], middle, text[end:]) if middle.strip() else None
-    begin += _column(lines[first], kind, rng)
+    begin += column_of(lines[first], kind, rng)
     # The line break after the span belongs to the suffix, now and then to the span.
     if text[begin:end].endswith("\n") and rng.random() > 0.2:  # noqa: PLR2004 - share
         end -= 1
@@ -181,7 +181,7 @@ def cut_span(text: str, rng: np.random.Generator, prefix_chars: int) -> tuple[st
     return (text[:begin], middle, text[end:]) if middle.strip() else None
 
 
-def _stretch(text: str, first: int, last: int, rng: np.random.Generator) -> tuple[int, int]:
+def stretch(text: str, first: int, last: int, rng: np.random.Generator) -> tuple[int, int]:
     """From one word border to another, mostly in the same line: text stands on both sides."""
     borders = [first + match.start() for match in re.finditer(r"\b|(?<=\W)", text[first:last])]
     if len(borders) < 2:  # noqa: PLR2004 - two ends
@@ -191,13 +191,13 @@ def _stretch(text: str, first: int, last: int, rng: np.random.Generator) -> tupl
     return borders[begin], borders[min(begin + length, len(borders) - 1)]
 
 
-def _line_count(kind: str, rng: np.random.Generator) -> int:
+def line_count(kind: str, rng: np.random.Generator) -> int:
     if kind == "lines":
         return int(rng.integers(2, 7))
     return int(rng.integers(6, 20)) if kind == "long" else 1
 
 
-def _column(line: str, kind: str, rng: np.random.Generator) -> int:
+def column_of(line: str, kind: str, rng: np.random.Generator) -> int:
     indent = len(line) - len(line.lstrip())
     if kind == "rest_of_line":
         borders = [match.start() for match in re.finditer(r"\b|(?<=\W)", line.rstrip())]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.adapter_file import AdapterKind
-    from midspan_engine.models.qwen2 import Qwen2Model
+    from midspan_engine.models.transformer import Transformer
 
     Spend = Callable[[str], None]
     """Books the time since the last call under a name."""
@@ -76,7 +76,7 @@ class Task(Protocol):
         ...
 
     @property
-    def model(self) -> Qwen2Model:
+    def model(self) -> Transformer:
         """The frozen network."""
         ...
 

@@ -7,13 +7,12 @@ import logging
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from midspan_engine.models.adapter import Adapter, load_adapter
-from midspan_engine.models.adapter_file import AdapterError, AdapterInfo, read_adapter_info
 from midspan_engine.training.checkpoint import (
     CheckpointError,
     RunState,
@@ -25,14 +24,16 @@ from midspan_engine.training.curves import draw_curves
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from midspan_engine.training.learner import Learner
     from midspan_engine.training.processes import Processes
-    from midspan_engine.training.run_files import Base, RunFiles
-    from midspan_engine.training.settings import TrainSettings
-    from midspan_engine.training.task import Report, Task
+    from midspan_engine.training.run_files import RunFiles
+    from midspan_engine.training.settings import LoopSettings
+    from midspan_engine.training.task import Report
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY_STEPS = 20
 _MOST_SKIPS = 50
+M = TypeVar("M", bound=nn.Module)
 
 
 class TrainingError(RuntimeError):
@@ -64,33 +65,24 @@ class _Clock:
         self.since = now
 
 
-class Trainer:
-    """Trains one adapter; `run` goes on from the last checkpoint of the folder."""
+class Trainer(Generic[M]):
+    """Trains one set of weights; `run` goes on from the last checkpoint of the folder."""
 
     def __init__(
         self,
         *,
-        settings: TrainSettings,
-        task: Task,
+        settings: LoopSettings,
+        learner: Learner[M],
         files: RunFiles,
-        base: Base,
         processes: Processes,
     ) -> None:
-        self.settings, self.task = settings, task
-        self.files, self.base, self.processes = files, base, processes
+        self.settings, self.learner = settings, learner
+        self.files, self.processes = files, processes
         self.state = RunState()
-        self.adapter = new_adapter(task, settings)
-        self.parameters = list(self.adapter.parameters())
-        self.optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=settings.learning_rate,
-            betas=(0.9, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.average = {
-            name: value.detach().clone() for name, value in self.adapter.state_dict().items()
-        }
+        self.weights = learner.new()
+        self.parameters = list(self.weights.parameters())
+        self.optimizer = learner.optimizer(self.weights)
+        self.average = _copy(self.weights)
         self.tally = _Tally(seconds={})
         self.until: float | None = None
         self.interrupted = False
@@ -165,7 +157,7 @@ class Trainer:
         for index in range(self.settings.contexts_per_step):
             clock = _Clock(self.tally)
             place = index * self.processes.count + self.processes.rank
-            part = self.task.loss(self.adapter, self.state.step, place, clock)
+            part = self.learner.loss(self.weights, self.state.step, place, clock)
             part.total.backward()  # type: ignore[no-untyped-call]
             clock("backward")
             counts = (part.weight, part.tokens, part.first_hits, part.first_rows)
@@ -186,7 +178,7 @@ class Trainer:
             save_checkpoint(
                 self.files.checkpoint,
                 run=self.state,
-                adapter=self.adapter.state_dict(),
+                weights=self.weights.state_dict(),
                 average=self.average,
                 optimizer=self.optimizer.state_dict(),
                 settings=asdict(self.settings),
@@ -197,8 +189,8 @@ class Trainer:
         if not self.processes.leads:
             return None
         clock = _Clock(self.tally)
-        averaged = self._averaged()
-        result = self.task.evaluate(averaged)
+        averaged = self.averaged()
+        result = self.learner.evaluate(averaged)
         clock("evaluation")
         self._log({"kind": "evaluation", **result.as_json()})
         draw_curves(self.files.log, self.files.curves)
@@ -208,67 +200,35 @@ class Trainer:
             self.export(averaged)
         return result
 
-    def export(self, adapter: Adapter | None = None) -> None:
+    def export(self, weights: M | None = None) -> None:
         """Write the averaged weights in the engine's format."""
-        info = AdapterInfo(
-            kind=self.task.kind,
-            base_sha256=self.base.sha256,
-            base_name=self.base.name,
-            rank=self.settings.rank,
-            alpha=self.settings.alpha,
-            block=self.task.block,
-            tokens_trained=self.state.tokens,
-        )
-        (adapter or self._averaged()).save(self.files.export, info)
+        self.learner.export(weights or self.averaged(), self.state.tokens)
 
-    def _averaged(self) -> Adapter:
-        adapter = new_adapter(self.task, self.settings)
-        adapter.load_state_dict(self.average)
-        return adapter.requires_grad_(requires_grad=False)
+    def averaged(self) -> M:
+        """The running mean of the weights."""
+        weights = self.learner.new()
+        weights.load_state_dict(self.average)
+        return weights.requires_grad_(requires_grad=False)
 
     def _resume(self) -> None:
         path = self.files.checkpoint
         if not path.is_file():
-            self._begin()
+            self.state.tokens = self.learner.begin(self.weights)
+            self.average = _copy(self.weights)
             return
         content = load_checkpoint(path)
-        stored = content["settings"]
-        if (stored["rank"], stored["alpha"]) != (self.settings.rank, self.settings.alpha):
-            raise CheckpointError(
-                f"{path} has rank {stored['rank']} and alpha {stored['alpha']}; the settings say "
-                f"{self.settings.rank} and {self.settings.alpha}: use another --run folder"
-            )
-        self.adapter.load_state_dict(content["adapter"])
+        for name, ours in self.learner.shape.items():
+            theirs = content["settings"].get(name)
+            if theirs != ours:
+                raise CheckpointError(
+                    f"{path} has {name} {theirs}; the settings say {ours}: use another --run folder"
+                )
+        self.weights.load_state_dict(content["weights"])
         self.average = content["average"]
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["torch_rng"])
         self.state = content["run"]
         _LOG.info("resumed at step %d (%d tokens)", self.state.step, self.state.tokens)
-
-    def _begin(self) -> None:
-        """Take the weights of a finished adapter, if one was named; the optimizer starts anew."""
-        if self.files.initial is None:
-            return
-        sha256, kind = self.base.sha256, self.task.kind
-        found = read_adapter_info(self.files.initial)
-        if self.files.rebase:
-            sha256 = found.base_sha256
-        if kind == "edits" and found.kind == "infill":
-            kind = found.kind  # of the same shape, and the prompt of an edit is one of a gap
-        adapter, info = load_adapter(
-            self.files.initial, self.task.model.config, base_sha256=sha256, kind=kind
-        )
-        wanted = self.settings
-        same_scale = math.isclose(info.alpha / info.rank, wanted.alpha / wanted.rank)
-        if info.rank > wanted.rank or not same_scale:
-            raise AdapterError(
-                f"{self.files.initial} has rank {info.rank} and alpha {info.alpha}; the settings "
-                f"say {wanted.rank} and {wanted.alpha}: a higher rank with the same ratio will do"
-            )
-        _widen(self.adapter, adapter, info.rank)
-        self.average = {name: value.clone() for name, value in self.adapter.state_dict().items()}
-        self.state.tokens = info.tokens_trained
-        _LOG.info("began with %s (%d tokens)", self.files.initial, info.tokens_trained)
 
     def rate(self) -> float:
         """Learning rate of the coming step: warm-up, constant, linear fall.
@@ -311,11 +271,11 @@ class Trainer:
             if parameter.grad is not None:
                 parameter.grad.mul_(scale)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = self.rate() * group.get("rate_share", 1.0)
         self.optimizer.step()
         keep = min(self.settings.average, (self.state.step + 1) / (self.state.step + 10))
         with torch.no_grad():
-            for name, value in self.adapter.state_dict().items():
+            for name, value in self.weights.state_dict().items():
                 self.average[name].lerp_(value, 1 - keep)
 
     def _log_steps(self) -> dict[str, str]:
@@ -350,26 +310,5 @@ class Trainer:
             file.write(json.dumps({**head, **line}) + "\n")
 
 
-@torch.no_grad()
-def _widen(wide: Adapter, narrow: Adapter, rank: int) -> None:
-    """Take weights of a lower rank; what `wide` has more is random in A and nil in B."""
-    values = wide.state_dict()
-    for name, value in narrow.state_dict().items():
-        if name.endswith("lora_a"):
-            values[name][:rank] = value
-        elif name.endswith("lora_b"):
-            values[name][:, :rank] = value
-        else:
-            values[name].copy_(value)
-
-
-def new_adapter(task: Task, settings: TrainSettings) -> Adapter:
-    """An adapter that does nothing yet; its mask embedding is the mean of all embeddings."""
-    torch.manual_seed(settings.seed)
-    model = task.model
-    masks = task.kind == "mask"
-    adapter = Adapter(model.config, rank=settings.rank, alpha=settings.alpha, masks=masks)
-    if masks:
-        with torch.no_grad():
-            adapter.mask_embedding.copy_(model.embed_tokens.weight.float().mean(dim=0))
-    return adapter.to(model.embed_tokens.weight.device)
+def _copy(weights: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.state_dict().items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.training.blocks import BlockSettings
 from midspan_engine.training.data_build import PackageRecord, is_held_out
 from midspan_engine.training.data_shards import Shard, write_shard
@@ -60,7 +60,7 @@ def tokenizer(tiny_folder: Path) -> Tokenizer:
 
 @pytest.fixture
 def objective(tiny_folder: Path) -> Objective:
-    model = Qwen2Model.from_folder(tiny_folder)
+    model = Transformer.from_folder(tiny_folder)
     return Objective(model, np.arange(model.config.vocab_size), LossSettings())
 
 

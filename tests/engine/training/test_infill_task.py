@@ -12,7 +12,7 @@ import torch
 
 from midspan_engine.models.adapter import Adapter, load_adapter, merge_adapter
 from midspan_engine.models.adapter_file import AdapterError, merged_sha256
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.training.infill_task import InfillReport, InfillTask
 from midspan_engine.training.run import prepare
 from midspan_engine.training.settings import SettingsError, infill_settings, settings_from
@@ -32,10 +32,10 @@ def test_it_learns_the_middles_and_where_they_end(
     infill_plan: RunPlan, small_settings: TrainSettings
 ) -> None:
     trainer = prepare(infill_plan, dataclasses.replace(small_settings, steps=1_000))
-    before = trainer.task.evaluate(trainer._averaged())
+    before = trainer.task.evaluate(trainer.averaged())
     for _ in range(40):
         trainer.step()
-    after = trainer.task.evaluate(trainer._averaged())
+    after = trainer.task.evaluate(trainer.averaged())
     assert isinstance(before, InfillReport)
     assert isinstance(after, InfillReport)
     assert after.loss < before.loss - 0.3
@@ -68,10 +68,10 @@ def test_a_run_leaves_an_adapter_that_merges_into_what_was_trained(
     config = trainer.task.model.config
     adapter, info = load_adapter(infill_plan.export, config, base_sha256="c" * 64, kind="infill")
     assert info.kind == "infill"
-    merged = Qwen2Model.from_folder(infill_plan.model)
+    merged = Transformer.from_folder(infill_plan.model)
     merge_adapter(merged, adapter)
     ids, places = torch.arange(20, 40).unsqueeze(0), torch.arange(20).unsqueeze(0)
-    beside = Qwen2Model.from_folder(infill_plan.model)(ids, places, adapter=adapter)
+    beside = Transformer.from_folder(infill_plan.model)(ids, places, adapter=adapter)
     torch.testing.assert_close(merged(ids, places).hidden, beside.hidden, atol=1e-4, rtol=1e-4)
 
 

@@ -10,19 +10,20 @@ import torch
 
 from midspan_engine.models.adapter import load_adapter
 from midspan_engine.models.adapter_file import AdapterError
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.training.checkpoint import CheckpointError
 from midspan_engine.training.run import prepare
 from midspan_engine.training.trainer import TrainingError
 
 if TYPE_CHECKING:
+    from midspan_engine.models.adapter import Adapter
     from midspan_engine.training.run import RunPlan
     from midspan_engine.training.settings import TrainSettings
     from midspan_engine.training.trainer import Trainer
 
 
-def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in trainer.adapter.state_dict().items()}
+def _weights(trainer: Trainer[Adapter]) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.weights.state_dict().items()}
 
 
 def test_a_resumed_run_is_the_same_as_an_unbroken_one(
@@ -188,19 +189,19 @@ def test_a_run_of_a_higher_rank_begins_with_the_same_function(
     )
     wide = prepare(plan, dataclasses.replace(small_settings, rank=6, alpha=12.0))
     narrow = prepare(plan, small_settings)
-    assert isinstance(wide.task.model, Qwen2Model)
+    assert isinstance(wide.task.model, Transformer)
     model, ids, places = wide.task.model, torch.arange(20, 40), torch.arange(20)
     outputs = [
         model(ids.unsqueeze(0), places.unsqueeze(0), adapter=one).hidden
-        for one in (wide.adapter, wide._averaged(), narrow.adapter, None)
+        for one in (wide.weights, wide.averaged(), narrow.weights, None)
     ]
     torch.testing.assert_close(outputs[0], outputs[2], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(outputs[1], outputs[2], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(outputs[3], outputs[2], atol=1e-4)
-    before = {name: value.clone() for name, value in wide.adapter.state_dict().items()}
+    before = {name: value.clone() for name, value in wide.weights.state_dict().items()}
     wide.step()
-    new = [n for n, v in wide.adapter.state_dict().items() if n.endswith("lora_b")]
-    assert all(bool((wide.adapter.state_dict()[n][:, 4:] != before[n][:, 4:]).any()) for n in new)
+    new = [n for n, v in wide.weights.state_dict().items() if n.endswith("lora_b")]
+    assert all(bool((wide.weights.state_dict()[n][:, 4:] != before[n][:, 4:]).any()) for n in new)
 
 
 def test_a_first_adapter_of_a_higher_rank_or_another_scale_is_refused(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.adapter_file import AdapterKind
-    from midspan_engine.models.qwen2 import KeyValues, Qwen2Model
+    from midspan_engine.models.transformer import KeyValues, Transformer
     from midspan_engine.training.edits.targets import EditSettings, EncodedEdit
     from midspan_engine.training.settings import TrainSettings
     from midspan_engine.training.task import Spend
@@ -118,7 +118,7 @@ class EditTask:
     block = 1
 
     def __init__(
-        self, model: Qwen2Model, sampler: EditSampler, held_out: Sequence[EditSample], *, seed: int
+        self, model: Transformer, sampler: EditSampler, held_out: Sequence[EditSample], *, seed: int
     ) -> None:
         self.model, self.sampler, self.held_out, self.seed = model, sampler, held_out, seed
         self.head = model.head_weight
@@ -218,7 +218,7 @@ class _Tally:
 
 
 def prepare_edit_task(
-    *, data: Path, folder: Path, settings: TrainSettings, model: Qwen2Model, tokenizer: Tokenizer
+    *, data: Path, folder: Path, settings: TrainSettings, model: Transformer, tokenizer: Tokenizer
 ) -> EditTask:
     """The task over the samples in `data`; its held-out set is kept in the run's folder.
 

@@ -14,7 +14,7 @@ import torch
 from midspan_engine.commands import train
 from midspan_engine.decoding.edit_prompt import EditWindow
 from midspan_engine.models.adapter_file import read_adapter, read_adapter_info
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
 from midspan_engine.protocol import MidspanError
 from midspan_engine.training.edits.edit_task import EditSampler, EditTask
 from midspan_engine.training.edits.samples import REAL, EditCorpus, read_samples
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.decoding.edit_prompt import Layout
     from midspan_engine.training.edits.package_list import EditPackage
-    from midspan_engine.training.run import RunPlan
-    from midspan_engine.training.trainer import Trainer
+    from midspan_engine.training.run import AdapterTrainer, RunPlan
 
 WINDOW = EditWindow(total=700, region=500, history=100, before=60, after=30, newest=60)
 CONFIG = """
@@ -59,7 +58,7 @@ def edit_plan(run_plan: RunPlan, edit_samples: Path) -> RunPlan:
     return dataclasses.replace(run_plan, kind="edits", data=edit_samples)
 
 
-def edit_task(trainer: Trainer) -> EditTask:
+def edit_task(trainer: AdapterTrainer) -> EditTask:
     assert isinstance(trainer.task, EditTask)
     return trainer.task
 
@@ -73,10 +72,10 @@ def settings(small_settings: TrainSettings) -> TrainSettings:
 def test_it_learns_to_edit_and_to_be_quiet(edit_plan: RunPlan, settings: TrainSettings) -> None:
     trainer = prepare(edit_plan, dataclasses.replace(settings, steps=1_000))
     task = edit_task(trainer)
-    before = task.evaluate(trainer._averaged())
+    before = task.evaluate(trainer.averaged())
     for _ in range(30):
         trainer.step()
-    after = task.evaluate(trainer._averaged())
+    after = task.evaluate(trainer.averaged())
     assert after.loss < before.loss - 0.3
     assert after.score > before.score
     assert before.quiet_rate == 0.0
@@ -92,7 +91,7 @@ def test_a_gradient_that_ends_at_the_region_leaves_the_loss_as_it_is(
         edit = EditSettings(window=WINDOW, layout=layout, gradient=reach)
         trainer = prepare(edit_plan, dataclasses.replace(settings, edit=edit))
         with torch.no_grad():
-            for name, value in trainer.adapter.state_dict().items():
+            for name, value in trainer.weights.state_dict().items():
                 if name.endswith("lora_b"):  # nothing is added before the first step
                     torch.manual_seed(len(name))
                     value.normal_(std=0.02)
@@ -113,7 +112,7 @@ def test_a_run_leaves_an_adapter_for_next_edits(
     trainer.run()
     line = json.loads(trainer.files.log.read_text().splitlines()[-1])
     assert {"exact_release", "right", "quiet_rate", "false_quiet_rate", "loss"} <= line.keys()
-    config = Qwen2Config.from_folder(edit_plan.model)
+    config = TransformerConfig.from_folder(edit_plan.model)
     arrays, info = read_adapter(edit_plan.export, config, base_sha256="c" * 64, kind="edits")
     assert info.kind == "edits"
     assert arrays.mask_embedding is None

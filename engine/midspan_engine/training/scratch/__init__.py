@@ -1,0 +1,1 @@
+"""One small transformer trained from nothing, twice: autoregressive, and as masked diffusion."""

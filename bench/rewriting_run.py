@@ -12,6 +12,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from midspan_engine.decoding.alignment import changed_tokens
 from midspan_engine.decoding.rewrite import RewriteConfig
+from midspan_engine.decoding.solver import BlockSolver
 from midspan_engine.engine import Engine
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ class Rewriter:
             "ours": Engine(network, tokenizer),
             "ar": Engine(network, tokenizer, rewriting=RewriteConfig(rows=1)),
         }
-        self._engines["ar"].sessions = self._engines["ours"].sessions
+        ours, theirs = (self._engines[way].solver for way in ("ours", "ar"))
+        assert isinstance(ours, BlockSolver)
+        assert isinstance(theirs, BlockSolver)
+        theirs.sessions = ours.sessions
         self._engines["ours"].warm_up()
 
     def run(self, sample: EditSample, number: int, ways: tuple[Way, ...]) -> Outcome:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from midspan_engine.decoding.chat_prompt import build_chat_prompt
 from midspan_engine.decoding.confidence import DEFAULT
-from midspan_engine.decoding.edit_prompt import WindowError, build_edit_prompt
-from midspan_engine.decoding.infill import DecodeConfig, InfillTask
-from midspan_engine.decoding.prompt import build_prompt
-from midspan_engine.decoding.rewrite import RewriteConfig, RewriteTask
-from midspan_engine.decoding.sessions import SessionTable
+from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.decoding.rewrite import RewriteConfig
+from midspan_engine.decoding.solver import BlockSolver
 from midspan_engine.limits import check
 from midspan_engine.protocol import (
     Edited,
@@ -28,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from midspan_engine.decoding.confidence import Calibration
-    from midspan_engine.decoding.task import Passes, Task
-    from midspan_engine.runtime.rows import RowGroup, Runtime
+    from midspan_engine.decoding.sessions import SessionTable
+    from midspan_engine.decoding.solver import Solver
+    from midspan_engine.decoding.task import AnyPasses, Task
+    from midspan_engine.runtime.blocks import BlockPool
+    from midspan_engine.runtime.canvas_rows import CanvasRuntime
+    from midspan_engine.runtime.rows import Runtime
     from midspan_engine.runtime.standby import Standby
     from midspan_engine.tokenizer import Tokenizer
 
@@ -57,11 +58,11 @@ class _Running:
     """
 
     task: Task
-    passes: Passes
+    passes: AnyPasses
     reply: Reply
     session: str
-    runtime: Runtime
-    groups: list[RowGroup] | None = None
+    runtime: Runtime | CanvasRuntime
+    groups: list[Any] | None = None
     left_out: int = 0
 
 
@@ -80,6 +81,8 @@ class Engine:
     Args:
         runtime: The loaded network.
         tokenizer: Of the same model.
+        solver: Turns requests into tasks; None for that of the block family, which the next three
+            are for.
         standby: Loads the network that next edits run on, where that is another one.
         config: How spans are decoded.
         rewriting: How regions are rewritten.
@@ -88,13 +91,16 @@ class Engine:
         most_active: Requests of each kind that run at a time; the others wait for their turn.
         pass_rows: Rows of one shared pass; a single request may exceed it.
         rows_with_guests: Rows of a pass of completions up to which edits join it.
+        model: Name to report where it is not the one that was asked for.
+        note: What its users should know, if anything.
     """
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: Runtime | CanvasRuntime,
         tokenizer: Tokenizer,
         *,
+        solver: Solver | None = None,
         standby: Standby | None = None,
         config: DecodeConfig | None = None,
         rewriting: RewriteConfig | None = None,
@@ -103,16 +109,21 @@ class Engine:
         most_active: int = 3,
         pass_rows: int = 320,
         rows_with_guests: int = 48,
+        model: str = "",
+        note: str = "",
     ) -> None:
         self.runtime = runtime
         self.tokenizer = tokenizer
-        self.config = config or DecodeConfig()
-        self.rewriting = rewriting or RewriteConfig()
-        self.sessions = SessionTable(runtime.pool)
+        self.model, self.note = model, note
         self.standby = standby
-        self._edit_sessions: SessionTable | None = None
+        self.solver = solver or BlockSolver(
+            cast("Runtime", runtime),
+            tokenizer,
+            config or DecodeConfig(),
+            rewriting or RewriteConfig(),
+            calibration,
+        )
         self._held: dict[Hashable, _Held] = {}
-        self._calibration = calibration
         self._most_waiting = most_waiting
         self._most_active = most_active
         self._pass_rows = pass_rows
@@ -120,6 +131,32 @@ class Engine:
         self._running: dict[Hashable, _Running] = {}
         self.on_pass: Callable[[int, int, float], None] | None = None
         """Called after each pass with its requests, its rows and its seconds."""
+
+    @property
+    def sessions(self) -> SessionTable:
+        """What is kept between requests; only networks of the block family keep anything."""
+        blocks = self._blocks
+        assert blocks is not None
+        return blocks.sessions
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether masks are run on an adapter's weights."""
+        return self._blocks is not None and self._blocks.runtime.has_adapter
+
+    @property
+    def rewriting(self) -> RewriteConfig | None:
+        """How regions are rewritten; None where the network does not do that."""
+        return None if self._blocks is None else self._blocks.rewriting
+
+    @property
+    def pool(self) -> BlockPool | None:
+        """Pages of the context cache, where there is one."""
+        return None if self._blocks is None else self._blocks.runtime.pool
+
+    @property
+    def _blocks(self) -> BlockSolver | None:
+        return self.solver if isinstance(self.solver, BlockSolver) else None
 
     @property
     def waiting(self) -> int:
@@ -176,15 +213,13 @@ class Engine:
         for key, _ in self._sessions_in_use():
             if isinstance(key, tuple) and key[0] == client:
                 self.cancel(key)
-        self.sessions.forget(f"{client}:")
-        if self._edit_sessions is not None:
-            self._edit_sessions.forget(f"{client}:")
+        self.solver.forget(f"{client}:")
 
     def warm_up(self) -> None:
         """Run every size of pass that the first request will need, so that it need not wait."""
         for text in ("x = 1\n" * 60, "def f():\n"):
             self.infill(InfillRequest(id=0, session="0:warm", prefix=text, max_tokens=2))
-        self.sessions.forget("0:")
+        self.solver.forget("0:")
         self.runtime.settle()
 
     def step(self) -> bool:
@@ -198,7 +233,7 @@ class Engine:
         began = time.perf_counter()
         scores = self._running[chosen[0]].runtime.forward(groups)
         if self.on_pass:
-            rows = sum(len(group.ids) for group in groups)
+            rows = sum(group.rows for group in groups)
             self.on_pass(len(chosen), rows, time.perf_counter() - began)
         at = 0
         for key in chosen:
@@ -222,7 +257,7 @@ class Engine:
                 if begun < self._most_active and running.groups is None:
                     begun += self._go_on(key, lambda: next(running.passes))  # noqa: B023
 
-    def _go_on(self, key: Hashable, move: Callable[[], list[RowGroup]]) -> bool:
+    def _go_on(self, key: Hashable, move: Callable[[], list[Any]]) -> bool:
         """Take a request to its next pass, or answer it; False where that was its end."""
         running = self._running[key]
         try:
@@ -273,7 +308,7 @@ class Engine:
         held = [(key, held.request.session) for key, held in self._held.items()]
         return held + [(key, running.session) for key, running in self._running.items()]
 
-    def _runtime_of(self, request: Request) -> Runtime:
+    def _runtime_of(self, request: Request) -> Runtime | CanvasRuntime:
         edits = self.standby.runtime if self.standby else None
         return edits if edits and isinstance(request, EditRequest) else self.runtime
 
@@ -283,10 +318,11 @@ class Engine:
         Raises:
             RequestRejected: it never will, or it will be too late.
         """
-        if self.standby is None or self._edit_sessions is not None:
+        blocks = self._blocks
+        if self.standby is None or blocks is None or blocks.edit_sessions is not None:
             return False
         if self.standby.runtime is not None:
-            self._edit_sessions = SessionTable(self.standby.runtime.pool)
+            blocks.use_for_edits(self.standby.runtime.pool)
             return False
         if self.standby.failure:
             raise RequestRejected("failed", self.standby.failure)
@@ -340,46 +376,14 @@ class Engine:
         return (-left_out if left_out >= patience else 0, not urgent, self._rows(key))
 
     def _rows(self, key: Hashable) -> int:
-        return sum(len(group.ids) for group in self._groups(key))
+        return sum(group.rows for group in self._groups(key))
 
-    def _groups(self, key: Hashable) -> list[RowGroup]:
+    def _groups(self, key: Hashable) -> list[Any]:
         groups = self._running[key].groups
         assert groups is not None
         return groups
 
     def _task(self, request: Request, reply: Reply, arrived: float | None) -> Task:
-        if not isinstance(request, InfillRequest):
-            return self._rewrite_task(request, arrived)
-        limit = self.config.context_limit
-        if request.chat:
-            prompt = build_chat_prompt(request.chat, self.tokenizer, limit)
-        else:
-            prompt = build_prompt(request, self.tokenizer, limit)
-        return InfillTask(
-            request,
-            prompt,
-            self.sessions.open(request.session),
-            sessions=self.sessions,
-            tokenizer=self.tokenizer,
-            config=self.config,
-            calibration=self._calibration,
-            has_adapter=self.runtime.has_adapter,
-            on_partial=reply,
-            arrived=arrived,
-        )
-
-    def _rewrite_task(self, request: EditRequest, arrived: float | None) -> RewriteTask:
-        try:
-            prompt = build_edit_prompt(request, self.tokenizer, self.rewriting.window)
-        except WindowError as error:
-            raise RequestRejected("too_large", str(error)) from error
-        sessions = self.sessions if self._edit_sessions is None else self._edit_sessions
-        return RewriteTask(
-            request,
-            prompt,
-            sessions.open(request.session),
-            sessions=sessions,
-            tokenizer=self.tokenizer,
-            config=self.rewriting,
-            arrived=arrived,
-        )
+        if isinstance(request, InfillRequest):
+            return self.solver.infill_task(request, reply, arrived)
+        return self.solver.edit_task(request, arrived)

@@ -13,6 +13,9 @@ MOST_TOKENS = 512
 MOST_PATH = 4_096
 """Characters of a path."""
 MOST_ALTERNATIVES = 8
+MOST_PATTERNS = 64
+MOST_PATTERN = 1_000
+"""Characters of one text that is forbidden or required."""
 
 
 def check(request: InfillRequest | EditRequest) -> None:
@@ -31,6 +34,14 @@ def check(request: InfillRequest | EditRequest) -> None:
             (1 <= request.n <= MOST_ALTERNATIVES, f"n must be 1 to {MOST_ALTERNATIVES}"),
             (request.block_indent >= 0, "block_indent must not be negative"),
             (request.steps is None or request.steps > 0, "steps must be positive"),
+            (
+                len(request.forbid) + len(request.require) <= MOST_PATTERNS,
+                f"forbid and require may name {MOST_PATTERNS} texts together",
+            ),
+            (
+                all(len(text) <= MOST_PATTERN for text in (*request.forbid, *request.require)),
+                f"texts of forbid and require must have at most {MOST_PATTERN} characters",
+            ),
         ]
     else:
         limits += [

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
 
 from midspan_engine.models.adapter_file import AdapterArrays
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
+from midspan_engine.models.family import ModelFamily, read_family
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.tokenizer import Tokenizer
+from midspan_engine.training.scratch.settings import NetworkSettings
+from midspan_engine.training.scratch.vocabulary import train_vocabulary, write_vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,7 +69,7 @@ def _write_tokenizer(path: Path) -> int:
     return int(fast.get_vocab_size())
 
 
-def _tensors(config: Qwen2Config) -> dict[str, NDArray[np.float16]]:
+def _tensors(config: TransformerConfig) -> dict[str, NDArray[np.float16]]:
     random = np.random.default_rng(7)
 
     def matrix(*shape: int, scale: float = 0.15) -> NDArray[np.float16]:
@@ -108,7 +116,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_position_embeddings": 4096,
     }
     (folder / "config.json").write_text(json.dumps(described), encoding="utf-8")
-    save_file(_tensors(Qwen2Config.from_folder(folder)), folder / "model.safetensors")
+    save_file(_tensors(TransformerConfig.from_folder(folder)), folder / "model.safetensors")
     return folder
 
 
@@ -120,7 +128,7 @@ def tiny_tokenizer(tiny_folder: Path) -> Tokenizer:
 @pytest.fixture(scope="session")
 def tiny_adapter(tiny_folder: Path) -> AdapterArrays:
     """Random low-rank weights, large enough to change every prediction."""
-    config = Qwen2Config.from_folder(tiny_folder)
+    config = TransformerConfig.from_folder(tiny_folder)
     random = np.random.default_rng(11)
     hidden, wide = config.hidden_size, config.intermediate_size
     narrow = config.num_key_value_heads * config.head_dim
@@ -143,3 +151,50 @@ def tiny_adapter(tiny_folder: Path) -> AdapterArrays:
     }
     mask = random.standard_normal(hidden).astype(np.float32)
     return AdapterArrays(mask_embedding=mask, pairs=pairs)
+
+
+@pytest.fixture(scope="session")
+def make_canvas_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes folders of a canvas model with random weights; do not write to them."""
+
+    def make(layers: int = 2) -> Path:
+        folder = tmp_path_factory.mktemp("canvas") / "canvas"
+        vocabulary = train_vocabulary(TEXT.splitlines(keepends=True), 400)
+        write_vocabulary(vocabulary, folder / "tokenizer.json")
+        sizes = NetworkSettings(
+            vocabulary=vocabulary.get_vocab_size(),
+            hidden=64,
+            layers=layers,
+            heads=4,
+            key_value_heads=2,
+            mlp=128,
+        )
+        torch.manual_seed(5)
+        network = Transformer(sizes.config())
+        for parameter in network.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+        tensors = {f"model.{name}": part.half() for name, part in network.state_dict().items()}
+        save_tensors(tensors, folder / "model.safetensors")
+        described = {"model_type": "midspan-nano", "objective": "diffusion"}
+        described |= dataclasses.asdict(sizes.config())
+        (folder / "config.json").write_text(json.dumps(described), encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def canvas_folder(make_canvas_folder: Callable[..., Path]) -> Path:
+    """A canvas model in our own layout; do not write to it."""
+    return make_canvas_folder()
+
+
+@pytest.fixture(scope="session")
+def canvas_family(canvas_folder: Path) -> ModelFamily:
+    return read_family(canvas_folder)
+
+
+@pytest.fixture(scope="session")
+def canvas_tokenizer(canvas_folder: Path) -> Tokenizer:
+    return Tokenizer(canvas_folder / "tokenizer.json")

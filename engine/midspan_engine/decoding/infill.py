@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.drafts import LookupDraft
+from midspan_engine.decoding.forbidden import Forbidden
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.picture import picture
 from midspan_engine.decoding.sessions import claim, encode_context
@@ -80,6 +81,9 @@ class InfillTask:
         has_adapter: Whether masked rows can be run.
         on_partial: Called after each pass when the request wants a stream.
         arrived: `time.perf_counter()` when the request came in.
+
+    Raises:
+        RequestRejected: a pattern that the request forbids is no regular expression.
     """
 
     is_urgent = True
@@ -108,6 +112,7 @@ class InfillTask:
         self.has_adapter = has_adapter
         self.on_partial = on_partial
         self.spans: list[SpanDecoder] = []
+        self._forbidden = Forbidden.of(request)
         self._clock = Clock.since(arrived)
         self._passes = 0
         self._cached = 0
@@ -147,7 +152,9 @@ class InfillTask:
         choices: dict[str, Choice] = {}
         for index, span in enumerate(self.spans):
             choice = self._choice(span, self._suffix_logprobs.get(index, 0.0))
-            choices.setdefault(choice.text, choice)
+            # A line that is cut at its break may meet text behind the hole that it was not for.
+            if self._forbidden is None or not self._forbidden.bars(choice.text):
+                choices.setdefault(choice.text, choice)
         return Infill(
             id=self.request.id,
             document_version=self.request.document_version,
@@ -175,6 +182,8 @@ class InfillTask:
         return LookupDraft([prompt.tail, prompt.head, last, []], prompt.head, opening)
 
     def _policy(self) -> Policy:
+        if self.request.forbid:
+            return verify  # the others keep tokens that nobody has looked at
         if self.request.effort == "balanced":
             return Tolerant(math.log(self.config.tolerance))
         if self.request.effort == "draft" and self.has_adapter:
@@ -239,6 +248,8 @@ class InfillTask:
         18 of 457 single-line tasks repeated the next line and 4 were blank; a second try at the
         least certain places costs two or three passes there and nothing elsewhere.
         """
+        if self._forbidden is not None and self._forbidden.bars(span.text):
+            return False
         if self.request.scope != "line":
             return True  # a block costs too much to try again
         return bool(span.text.strip()) and not repeats_next_line(span.text, self.request.suffix)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from midspan_engine.decoding.canvas import MASK, Canvas
+from midspan_engine.decoding.forbidden import Forbidden
 from midspan_engine.decoding.guess import Guess, better, masks_behind
 from midspan_engine.decoding.span import SpanRule
 from midspan_engine.decoding.unmask import Denoise
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from midspan_engine.decoding.drafts import LookupDraft
     from midspan_engine.decoding.unmask import Policy
     from midspan_engine.protocol import Finish, InfillRequest
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from midspan_engine.tokenizer import Tokenizer
 
 _BRANCH_PLACES = 12
+_MOST_REFUSED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class SpanDecoder:
         self._drafts = drafts
         self._policy = policy
         self._rule = SpanRule.of(request)
+        self._forbidden = Forbidden.of(request)
         self._ends = tokenizer.marks
         self._start = start
         self._kept = 0
@@ -169,7 +175,9 @@ class SpanDecoder:
     def _pick(self, scores: RowScores, row: int) -> tuple[int, float]:
         if not self.pending:
             token = int(scores.top_ids[row, 0])
-            return token, float(scores.top_logits[row, 0] - scores.log_normaliser[row])
+            if self._forbidden is not None and row <= len(self.canvas.guess.tokens):
+                token = self._permitted(scores, row)
+            return token, scores.logprob(row, token)
         allowed = np.asarray(
             [
                 *self.tokenizer.ids_that_prefix(self.pending),
@@ -177,11 +185,45 @@ class SpanDecoder:
             ]
         )
         logits = scores.logits[row, allowed]
-        best = int(np.argmax(logits))
+        best = self._first_permitted(allowed, logits)
         # Only what was left to choose counts for confidence.
         highest = float(logits[best])
         normaliser = highest + float(np.log(np.exp(logits - highest).sum()))
         return int(allowed[best]), highest - normaliser
+
+    def _first_permitted(self, allowed: NDArray[np.int64], logits: NDArray[np.float32]) -> int:
+        """Index of the likeliest token; of one that completes nothing forbidden, if there is."""
+        best = int(np.argmax(logits))
+        if self._forbidden is None:
+            return best
+        ranked = np.argsort(-logits, kind="stable")[:_MOST_REFUSED]
+        tokens = self.canvas.tokens
+        return next((int(i) for i in ranked if not self._bars(tokens, int(allowed[i]))), best)
+
+    def _permitted(self, scores: RowScores, row: int) -> int:
+        """The likeliest token that completes nothing forbidden; an end mark where none is left."""
+        before = [*self.canvas.tokens, *self.canvas.guess.tokens[:row]]
+        ranked = scores.top_ids[row].tolist()
+        if all(self._bars(before, token) for token in ranked):
+            ranked = np.argsort(-scores.logits[row], kind="stable")[:_MOST_REFUSED].tolist()
+        allowed = (token for token in ranked if not self._bars(before, token))
+        return int(next(allowed, self.tokenizer.special.eos))
+
+    def _two_best(self, scores: RowScores, row: int) -> list[int]:
+        """The likeliest tokens of a row, fewer where others are forbidden."""
+        ranked: list[int] = scores.top_ids[row].tolist()
+        if self._forbidden is None:
+            return ranked[:2]
+        before = [*self.canvas.tokens, *self.canvas.guess.tokens[:row]]
+        free = (token for token in ranked if not self._bars(before, token))
+        return list(itertools.islice(free, 2))
+
+    def _bars(self, before: list[int], token: int) -> bool:
+        ends = token in self._ends
+        if not ends and not self.tokenizer.token_bytes(token):
+            return True  # padding of the head, which is no token
+        text = self._text([*before, *([] if ends else [token])])
+        return self._forbidden is not None and self._forbidden.bars(text, ends=ends)
 
     def _spell(self, tokens: list[int]) -> None:
         """Take the bytes of new tokens from what is pending."""
@@ -242,11 +284,9 @@ class SpanDecoder:
         if self.pending:
             return
         for row in range(min(1 + len(self.canvas.guess.tokens), _BRANCH_PLACES - start)):
-            token = int(scores.top_ids[row, 1])
-            if token not in self._ends:
-                logprob = float(scores.top_logits[row, 1] - scores.log_normaliser[row])
-                self.branches.append(Branch(start + row, token, logprob))
-            if row < len(self.canvas.guess.tokens) and self.canvas.guess.tokens[row] != int(
-                scores.top_ids[row, 0]
-            ):
+            best = self._two_best(scores, row)
+            if len(best) > 1 and best[1] not in self._ends:
+                logprob = scores.logprob(row, best[1])
+                self.branches.append(Branch(start + row, best[1], logprob))
+            if self.canvas.guess.tokens[row : row + 1] != tuple(best[:1]):
                 return

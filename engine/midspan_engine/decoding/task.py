@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Passes = Generator[list[RowGroup], list[RowScores], None]
 """Yields the rows of each pass and receives the scores of its groups, until done."""
+AnyPasses = Generator[list[Any], list[Any], None]
+"""The same for a runtime of any family."""
 
 
 class Task(Protocol):
@@ -31,8 +33,8 @@ class Task(Protocol):
 
     is_urgent: bool
 
-    def passes(self) -> Passes:
-        """The passes that it needs.
+    def passes(self) -> AnyPasses:
+        """The passes that it needs, in the form that its runtime takes.
 
         Raises:
             RequestRejected: there is no room for the context.

@@ -103,10 +103,13 @@ class CellScores:
         logprobs: Natural log-probability of each best token `[cells]`.
         entropies: Of each distribution, in nats, what is behind the best tokens counted as one
             `[cells]`.
+        drifts: Kullback-Leibler divergence of each distribution from that of the pass before, in
+            nats, infinite where there was none `[cells]`; None where nobody measured it.
     """
 
     logprobs: np.ndarray
     entropies: np.ndarray
+    drifts: np.ndarray | None = None
 
 
 class Select(Protocol):

@@ -71,6 +71,10 @@ class InfillRequest(Message, frozen=True, kw_only=True, tag="infill"):
         canvas: Let each `Partial` carry the canvas too.
         chat: Where given, the span is the assistant's next turn and nothing else is read of the
             text around the hole; for models that know turns.
+        forbid: Regular expressions that nothing in the answer may match, not even together with the
+            text around it. Held to while tokens are chosen, so an answer is found around them.
+        require: Texts that the answer has to contain, in this order; for canvas models, which begin
+            with them and fill in what is around.
     """
 
     id: int
@@ -93,6 +97,8 @@ class InfillRequest(Message, frozen=True, kw_only=True, tag="infill"):
     stream: bool = False
     canvas: bool = False
     chat: tuple[Turn, ...] = ()
+    forbid: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
 
 
 class PastEdit(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,14 @@ from openvino import Model, PartialShape, Type
 # The operator is part of OpenVINO's public model format; only its Python name is private.
 from openvino._pyopenvino.op import _PagedAttentionExtension as PagedAttention
 
+from midspan_engine.runtime.openvino_nodes import (
+    Node,
+    constant,
+    float_product,
+    int8_product,
+    rms_norm,
+    swiglu,
+)
 from midspan_engine.runtime.quantised import joined_linears, quantise
 from midspan_engine.runtime.rows import TOP
 
@@ -28,32 +36,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from midspan_engine.models.config import Qwen2Config
+    from midspan_engine.models.config import TransformerConfig
 
     Weights = Callable[[str], NDArray[np.float32]]
     LowRank = Callable[[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-Node = Any  # OpenVINO's Python API has no usable types
-
-
-def _constant(values: Any, kind: Type = Type.i32) -> Node:
-    return ops.constant(np.asarray(values), kind)
 
 
 def _empty(kind: Type, rank: int = 1) -> Node:
     return ops.constant(np.zeros((0,) * rank, np.int32), kind)
 
 
-def _int8_product(x: Node, values: Node, scale: Node) -> Node:
-    """`x W^T` for int8 `[out, groups, group]` and float16 `[out, groups, 1]`."""
-    outputs, groups, group = values.shape
-    scaled = ops.multiply(ops.convert(values, Type.f16), scale)
-    flat = ops.reshape(scaled, _constant([outputs, groups * group]), False)
-    return ops.matmul(x, ops.convert(flat, Type.f32), False, True)
-
-
 def _cut(x: Node, *widths: int) -> Any:
-    return ops.variadic_split(x, _constant(1), _constant(widths)).outputs()
+    return ops.variadic_split(x, constant(1), constant(widths)).outputs()
 
 
 class GraphBuilder:
@@ -70,7 +64,7 @@ class GraphBuilder:
 
     def __init__(
         self,
-        config: Qwen2Config,
+        config: TransformerConfig,
         weights: Weights,
         quantised: dict[str, NDArray[Any]] | None,
         low_rank: LowRank | None = None,
@@ -110,7 +104,7 @@ class GraphBuilder:
             self._input("adapted", [-1, 1], Type.f32)
         for layer in range(self.config.num_hidden_layers):
             hidden = self._layer(layer, hidden)
-        outputs = self._head(ops.gather(hidden, self._inputs["logit_rows"], _constant(0)))
+        outputs = self._head(ops.gather(hidden, self._inputs["logit_rows"], constant(0)))
         return Model(outputs, list(self._inputs.values()), "midspan")
 
     def _input(self, name: str, shape: list[int], kind: Type) -> Node:
@@ -126,16 +120,14 @@ class GraphBuilder:
         hidden = ops.add(hidden, self._linear(f"{layer}.o", attended))
         normal = self._norm(hidden, prefix + "post_attention_layernorm.weight")
         both = self._linear(f"{layer}.gate_up", normal)
-        halves = ops.split(both, _constant(1), 2)
-        gated = ops.multiply(ops.swish(halves.output(0)), halves.output(1))
-        return ops.add(hidden, self._linear(f"{layer}.down", gated))
+        return ops.add(hidden, self._linear(f"{layer}.down", swiglu(both, 1)))
 
     def _head(self, hidden: Node) -> list[Node]:
         logits = self._matmul("head", self._norm(hidden, "model.norm.weight"))
         count = min(TOP, self.config.vocab_size)
-        top = ops.topk(logits, _constant(count), -1, "max", "value")
-        highest = ops.reduce_max(logits, _constant([1]), True)
-        total = ops.reduce_sum(ops.exp(ops.subtract(logits, highest)), _constant([1]), True)
+        top = ops.topk(logits, constant(count), -1, "max", "value")
+        highest = ops.reduce_max(logits, constant([1]), True)
+        total = ops.reduce_sum(ops.exp(ops.subtract(logits, highest)), constant([1]), True)
         named = {
             "logits": logits.output(0),
             "top_values": top.output(0),
@@ -149,18 +141,18 @@ class GraphBuilder:
     def _matmul(self, product: str, x: Node) -> Node:
         if self.quantised is None:
             weight = np.concatenate([self.weights(n + ".weight") for n in self.parts[product]])
-            return ops.matmul(x, _constant(weight, Type.f32), False, True)
+            return float_product(x, weight)
         values, scale = (self.quantised[f"{product}.{part}"] for part in ("values", "scale"))
         stored = ops.constant(values, Type.i8, shared_memory=True)
         scales = ops.constant(scale, Type.f16, shared_memory=True)
-        return _int8_product(x, stored, scales)
+        return int8_product(x, stored, scales)
 
     def _linear(self, product: str, x: Node) -> Node:
         """Several projections of one input as one product, plus the adapter on its rows."""
         y = self._matmul(product, x)
         if product.endswith("qkv"):
             bias = np.concatenate([self.weights(name + ".bias") for name in self.parts[product]])
-            y = ops.add(y, _constant(bias.reshape(1, -1), Type.f32))
+            y = ops.add(y, constant(bias.reshape(1, -1), Type.f32))
         return y if self.low_rank is None else ops.add(y, self._adapter(product, x))
 
     def _adapter(self, product: str, x: Node) -> Node:
@@ -178,16 +170,12 @@ class GraphBuilder:
 
     def _low_rank(self, x: Node, weight: NDArray[np.float32]) -> Node:
         if self.quantised is None:
-            return ops.matmul(x, _constant(weight, Type.f32), False, True)
+            return float_product(x, weight)
         values, scale = quantise(weight)
-        return _int8_product(x, _constant(values, Type.i8), _constant(scale, Type.f16))
+        return int8_product(x, constant(values, Type.i8), constant(scale, Type.f16))
 
     def _norm(self, x: Node, name: str) -> Node:
-        squares = ops.power(x, _constant(np.float32(2.0), Type.f32))
-        mean = ops.reduce_mean(squares, _constant([-1]), True)
-        root = ops.sqrt(ops.add(mean, _constant(np.float32(self.config.rms_norm_eps), Type.f32)))
-        normal = ops.multiply(x, ops.divide(_constant(np.float32(1.0), Type.f32), root))
-        return ops.multiply(normal, _constant(self.weights(name).reshape(1, -1), Type.f32))
+        return rms_norm(x, self.weights(name).reshape(1, -1), self.config.rms_norm_eps)
 
     def _rotate(self, x: Node, heads: int) -> Node:
         """Rotary embedding of `[rows, heads * head]`, halves paired as in the reference.
@@ -195,13 +183,13 @@ class GraphBuilder:
         The first half of `sine` is negative, which saves negating half of `x`: with a few rows a
         pass is as much a matter of how many operators it has as of what they compute.
         """
-        split = ops.reshape(x, _constant([-1, heads, self.config.head_dim]), False)
-        halves = ops.split(split, _constant(2), 2)
+        split = ops.reshape(x, constant([-1, heads, self.config.head_dim]), False)
+        halves = ops.split(split, constant(2), 2)
         turned = ops.concat([halves.output(1), halves.output(0)], 2)
         rotated = ops.add(
             ops.multiply(split, self._inputs["cosine"]), ops.multiply(turned, self._inputs["sine"])
         )
-        return ops.reshape(rotated, _constant([-1, heads * self.config.head_dim]), False)
+        return ops.reshape(rotated, constant([-1, heads * self.config.head_dim]), False)
 
     def _attention(self, layer: int, x: Node) -> Node:
         config = self.config
@@ -224,14 +212,14 @@ class GraphBuilder:
             *cache,
             *(get["past_lens"], get["subsequence_begins"]),
             *(get["block_indices"], get["block_indices_begins"]),
-            _constant(np.float32(self.config.head_dim**-0.5), f32),
-            *(_constant(0), _empty(f32)),  # sliding window, alibi
+            constant(np.float32(self.config.head_dim**-0.5), f32),
+            *(constant(0), _empty(f32)),  # sliding window, alibi
             get["longest"],
             _empty(i32),  # score aggregation window
             *(_empty(i32), _empty(i32), _empty(f32)),  # rotation of cached keys
-            *(_empty(f32), _constant(128), _constant(16)),  # sparse attention
+            *(_empty(f32), constant(128), constant(16)),  # sparse attention
             _empty(f32, 4),  # sinks
-            *(_constant(0), _empty(i32), _empty(i32), _empty(i32)),  # eviction
+            *(constant(0), _empty(i32), _empty(i32), _empty(i32)),  # eviction
             get["row_kind"],
             *(get["tree"], get["tree_begins"]),
         ]
@@ -243,4 +231,4 @@ class GraphBuilder:
             info[f"num_{side}_heads"] = self.config.num_key_value_heads
         # A product that reads the node directly fails to compile ("node index is out of range").
         width = self.config.num_attention_heads * self.config.head_dim
-        return ops.reshape(node.output(0), _constant([-1, width]), False)
+        return ops.reshape(node.output(0), constant([-1, width]), False)

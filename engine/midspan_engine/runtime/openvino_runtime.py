@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
 from midspan_engine.runtime.blocks import BLOCK, BlockPool
 from midspan_engine.runtime.folder_weights import FolderWeights
 from midspan_engine.runtime.openvino_graph import GraphBuilder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, str], None]
 
-_OPTIONS = {
+OPTIONS = {
     # Left to itself the plugin picks bf16 on some machines, and a row's result then depends on how
     # many rows ran beside it.
     "INFERENCE_PRECISION_HINT": "f32",
@@ -70,7 +70,7 @@ class OpenVinoRuntime:
         exact: bool = False,
         progress: Progress = lambda _share, _what: None,
     ) -> None:
-        self.config = Qwen2Config.from_folder(folder)
+        self.config = TransformerConfig.from_folder(folder)
         self.name = "openvino-fp32" if exact else "openvino-int8"
         self.has_adapter = adapter is not None
         self.count = PassCount()
@@ -82,7 +82,7 @@ class OpenVinoRuntime:
         progress(0.6, "compiling the graph")
         low_rank = adapter.pair if adapter else None
         model = GraphBuilder(self.config, self._weights, quantised, low_rank).build()
-        options = dict(_OPTIONS, DYNAMIC_QUANTIZATION_GROUP_SIZE="0" if exact else "128")
+        options = dict(OPTIONS, DYNAMIC_QUANTIZATION_GROUP_SIZE="0" if exact else "128")
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
         core = openvino.Core()

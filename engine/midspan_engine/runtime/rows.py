@@ -64,6 +64,11 @@ class RowGroup:
         )
 
     @property
+    def rows(self) -> int:
+        """How many it has."""
+        return len(self.ids)
+
+    @property
     def block(self) -> NDArray[np.bool_]:
         """Which rows run on the adapter's weights `[rows]`."""
         return self.behind >= 0

@@ -141,14 +141,14 @@ def test_alternatives_differ_and_begin_with_the_greedy_one(make_engine: MakeEngi
 
 def test_blocks_come_back_after_every_kind_of_end(make_engine: MakeEngine) -> None:
     engine = make_engine()
-    free = engine.runtime.pool.free_blocks
+    free = engine.sessions.pool.free_blocks
     engine.infill(ask(n=4))
     engine.submit(7, ask(id=7, n=3), lambda _answer: None)
     for _ in range(3):
         engine.step()
     engine.cancel(7)
     engine.sessions.forget("")
-    assert engine.runtime.pool.free_blocks == free
+    assert engine.sessions.pool.free_blocks == free
 
 
 def test_a_cancel_leaves_a_session_that_still_answers_right(make_engine: MakeEngine) -> None:
@@ -223,7 +223,7 @@ def test_a_full_queue_refuses_and_serves_on(make_engine: MakeEngine) -> None:
 
 def test_idle_sessions_make_room_for_new_ones(make_engine: MakeEngine) -> None:
     engine = make_engine()
-    capacity = engine.runtime.pool.capacity
+    capacity = engine.sessions.pool.capacity
     for index in range(capacity):
         engine.infill(ask(session=f"s{index}", max_tokens=2))
     assert 0 < len(engine.sessions) < capacity
@@ -292,7 +292,7 @@ def test_confidence_does_not_read_what_others_left_in_the_cache(
     scores = []
     for left in (0.0, 3.0):
         engine = make_engine(DecodeConfig(select=Threshold(math.log(0.01))), adapter=adapter)
-        engine.runtime.pool.storage[:] = left
+        engine.sessions.pool.storage[:] = left
         request = ask(n=4, max_tokens=3, effort="draft" if adapter else "verified")
         answer = engine.infill(request)
         scores.append([choice.suffix_logprob for choice in answer.choices])
@@ -350,6 +350,6 @@ def test_a_kept_suffix_is_whole_after_the_prefix_was_encoded_again(
     assert kept.stale > 0
     layers = []
     for session in (kept, fresh):
-        places, slots = engine.runtime.pool.places(session.sequence, 0, session.sequence.length)
-        layers.append(engine.runtime.pool.storage[0, 1][places, :, slots])
+        places, slots = engine.sessions.pool.places(session.sequence, 0, session.sequence.length)
+        layers.append(engine.sessions.pool.storage[0, 1][places, :, slots])
     np.testing.assert_allclose(layers[0], layers[1], atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.protocol import Infill, InfillRequest
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def test_small_passes_do_not_starve_a_long_context(make_engine: MakeEngine) -> N
     keep_busy()
     engine.step()
     engine.submit(1, long, answers.append)
-    chunks = -(-engine.config.context_limit // engine.config.chunk)
+    config = DecodeConfig()
+    chunks = -(-config.context_limit // config.chunk)
     for _ in range(4 * (chunks + 2)):
         keep_busy()
         engine.step()

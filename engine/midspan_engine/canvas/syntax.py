@@ -1,0 +1,120 @@
+"""A finished span that the file's grammar does not accept is masked again where it breaks.
+
+The check is about what the span adds: errors that the file has anyway, as half-written files do,
+are no reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tree_sitter import Language, Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node
+
+    from midspan_engine.canvas.span import CanvasSpan
+    from midspan_engine.protocol import InfillRequest
+
+_GRAMMARS = {
+    "python": ("tree_sitter_python", "language"),
+    "javascript": ("tree_sitter_javascript", "language"),
+    "javascriptreact": ("tree_sitter_javascript", "language"),
+    "typescript": ("tree_sitter_typescript", "language_typescript"),
+    "typescriptreact": ("tree_sitter_typescript", "language_tsx"),
+    "go": ("tree_sitter_go", "language"),
+    "rust": ("tree_sitter_rust", "language"),
+    "java": ("tree_sitter_java", "language"),
+    "c": ("tree_sitter_c", "language"),
+    "cpp": ("tree_sitter_cpp", "language"),
+    "csharp": ("tree_sitter_c_sharp", "language"),
+    "ruby": ("tree_sitter_ruby", "language"),
+    "php": ("tree_sitter_php", "language_php"),
+}
+_MOST_REMASKED = 6
+_FILLINGS = ("", "x", "x)")
+"""A hole without anything in it is an error where an expression is to come, so others are tried."""
+
+
+@lru_cache
+def _parser(language: str) -> Parser | None:
+    if language not in _GRAMMARS:
+        return None
+    module, function = _GRAMMARS[language]
+    return Parser(Language(getattr(importlib.import_module(module), function)()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntaxGate:
+    """Judges spans between one prefix and one suffix.
+
+    Attributes:
+        parser: Of the file's grammar.
+        prefix: Text before the span, as much as the request has of it.
+        suffix: Text after it.
+        usual: Errors that the text has anyway, whatever stands in the hole.
+    """
+
+    parser: Parser
+    prefix: str
+    suffix: str
+    usual: int
+
+    @classmethod
+    def of(cls, request: InfillRequest) -> SyntaxGate | None:
+        """The gate of a request; None where we have no grammar of its language."""
+        parser = _parser(request.language)
+        if parser is None:
+            return None
+        gate = cls(parser=parser, prefix=request.prefix, suffix=request.suffix, usual=0)
+        return dataclasses.replace(gate, usual=min(map(gate.errors, _FILLINGS)))
+
+    def errors(self, text: str) -> int:
+        """How many errors the file has with this text in the hole."""
+        return len(self._ranges(text))
+
+    def offending(self, span: CanvasSpan) -> list[int]:
+        """Cells that stand where the text breaks, none where it is no worse than it has to be.
+
+        The least certain cell is the first, and only some of them are taken. Where no error touches
+        the span, which an unclosed bracket may cause far behind, all cells count.
+        """
+        text, _ = span.answer()
+        start = len(self.prefix.encode())
+        found = self._ranges(text)
+        if len(found) <= self.usual:
+            return []
+        begin = start + len(span.context.indent.encode()) - len(span.context.pending)
+        places, at = [], begin
+        for place, cell in enumerate(span.canvas.cells):
+            length = len(span.tokenizer.token_bytes(cell.token))
+            touched = any(a < at + length and b > at for a, b in found)
+            if touched and not cell.fixed:
+                places.append(place)
+            at += length
+        cells = span.canvas.cells
+        pool = places or [place for place, cell in enumerate(cells) if not cell.fixed]
+        return sorted(pool, key=lambda place: cells[place].logprob)[:_MOST_REMASKED]
+
+    def _ranges(self, text: str) -> list[tuple[int, int]]:
+        tree = self.parser.parse((self.prefix + text + self.suffix).encode())
+        return list(_errors(tree.root_node))
+
+
+def _errors(node: Node) -> Iterator[tuple[int, int]]:
+    """Byte ranges of what the parser could not read; a missing sign is one byte long."""
+    if node.is_missing:
+        yield node.start_byte, node.start_byte + 1
+        return
+    if not node.has_error:
+        return
+    if node.is_error:
+        yield node.start_byte, max(node.end_byte, node.start_byte + 1)
+    for child in node.children:
+        yield from _errors(child)

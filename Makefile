@@ -20,7 +20,7 @@ bin = $(VENV)/bin
 install = $(bin)/python -m pip install
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vscode vsix quick check check-clients lint format pull
+.PHONY: help demo test test-vscode vsix quick check check-clients compile-kernels lint format pull
 .PHONY: bench-quality bench-latency clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make quick          the tests that need neither weights nor processes"
 	@echo "make check          ruff, mypy and the import contracts"
 	@echo "make check-clients  types, linters and formatting of the editors' clients (Node 20)"
+	@echo "make compile-kernels  GPU kernels ahead of time: registers, spills, shared memory"
 	@echo "make format         let ruff rewrite what it can"
 	@echo "make bench-quality  exact match and pass rate (BENCH='...' adds arguments)"
 	@echo "make bench-latency  time to a suggestion (BENCH='...' adds arguments)"
@@ -60,6 +61,10 @@ npm_install = npm install --no-save --no-audit --no-fund --loglevel=error
 check-clients:
 	cd $(neovim) && $(npm_install) && npm run --silent check
 	cd $(vscode) && $(npm_install) && npm run --silent check
+
+# For sm_80, 89, 90 and 100, without a GPU; fails where a kernel spills or needs more than it did.
+compile-kernels: $(VENV)/.tests-installed
+	$(bin)/python -m midspan_kernels.compile
 
 vsix: $(VENV)/.engine-installed
 	@rm -f $(vscode)/server/*.whl

@@ -194,6 +194,11 @@ class Session:
             self._said.add(message)
             self._server.window_show_message(types.ShowMessageParams(type=kind, message=message))
 
+    def _engine_is(self, status: Status) -> None:
+        self.status.engine_is(status)
+        if status.state == "ready" and status.message:
+            self.say(types.MessageType.Warning, f"Midspan: {status.message}")
+
     async def end(self) -> None:
         """Hang up; the engine goes on for others."""
         self.next_edits.stop()
@@ -210,9 +215,7 @@ class Session:
         self.delivery.changed(before, after)
 
     def _new_engines(self) -> tuple[Backend, EngineClient]:
-        return new_backend(
-            self.settings.backend, self._new_engine, self.status.engine_is, self._warn
-        )
+        return new_backend(self.settings.backend, self._new_engine, self._engine_is, self._warn)
 
     def _new_engine(self, on_status: Callable[[Status], None]) -> EngineClient:
         chosen = self.settings.engine

@@ -6,6 +6,7 @@ camelCase. Each key is decoded by itself, so that a bad one costs its own defaul
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -18,6 +19,8 @@ from midspan_server.patterns import is_pattern
 
 # Fitted: of what is shown then 0.69 is right, and 0.85 of what is right is shown (457 tasks).
 DEFAULT_THRESHOLD = 0.45
+
+_LONGEST_PATTERN = 1_000
 
 # Far beyond what a model reads in a second, and far below what the wire carries.
 _Characters = Annotated[int, msgspec.Meta(ge=0, le=32_000)]
@@ -93,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         enabled: Off means that nothing is read and nothing is asked.
         languages: Switch for each LSP language identifier; "*" is for those not named, else on.
         exclude: Globs of files that get no suggestions and are never read into a context.
+        forbid: Regular expressions that no suggestion may match: secrets, banned calls. The engine
+            keeps to them while it writes, so that it finds another way to say it.
         comments: Whether to complete inside comments.
         strings: Whether to complete inside strings.
         threshold: Confidence below which an automatic suggestion is not shown.
@@ -112,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     enabled: bool = True
     languages: dict[str, bool] = {}
     exclude: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
     comments: bool = True
     strings: bool = True
     threshold: _Probability = DEFAULT_THRESHOLD
@@ -163,10 +169,21 @@ def decode_settings(options: object) -> Decoded:
         return Decoded(settings=Settings())
     decoder = _Decoder()
     settings = decoder.globs_checked(decoder.struct(Settings, options, "midspan"))
-    settings = decoder.backend_checked(settings)
+    settings = decoder.backend_checked(decoder.patterns_checked(settings))
     return Decoded(
         settings=settings, problems=tuple(decoder.problems), unknown=tuple(decoder.unknown)
     )
+
+
+def problem_of_pattern(pattern: str) -> str:
+    """What is wrong with something that is to be forbidden; "" for nothing."""
+    try:
+        matches_nothing = re.search(pattern, "") is not None
+    except re.error as error:
+        return f"is not a regular expression: {error}"
+    if len(pattern) > _LONGEST_PATTERN:
+        return f"is longer than {_LONGEST_PATTERN} characters"
+    return "matches empty text, so it would forbid everything" if matches_nothing else ""
 
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -202,6 +219,13 @@ class _Decoder:
             if glob not in usable:
                 self._refuse("midspan.exclude", f"{glob!r} is not a pattern", usable)
         return msgspec.structs.replace(settings, exclude=usable)
+
+    def patterns_checked(self, settings: Settings) -> Settings:
+        usable = tuple(pattern for pattern in settings.forbid if not problem_of_pattern(pattern))
+        for pattern in settings.forbid:
+            if wrong := problem_of_pattern(pattern):
+                self._refuse("midspan.forbid", f"{pattern!r} {wrong}", usable)
+        return msgspec.structs.replace(settings, forbid=usable)
 
     def backend_checked(self, settings: Settings) -> Settings:
         """Whatever is wrong there, source text goes nowhere that was not meant."""

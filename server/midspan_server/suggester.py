@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -188,6 +189,7 @@ class Suggester:
             "effort": self._settings.effort,
             "steps": self._settings.steps,
             "budget_ms": self._settings.budget_ms,
+            "forbid": self._settings.forbid,
             "n": self._settings.alternatives if want.invoked else 1,
             "stream": not want.invoked,
         }
@@ -216,13 +218,17 @@ class Suggester:
             if (text := _without_torn_end(choice, scope, invoked=want.invoked))
         )
 
-    @staticmethod
-    def _cleaned(suggestions: _Answer, want: Want, scope: ScopeDecision) -> _Answer:
-        """Pass them through the filters; equal ones are kept once."""
+    def _cleaned(self, suggestions: _Answer, want: Want, scope: ScopeDecision) -> _Answer:
+        """Pass them through the filters; equal ones are kept once.
+
+        Somebody else's model does not keep to what is forbidden.
+        """
         place = Place(want.snapshot, want.offset, scope)
         kept: dict[str, Suggestion] = {}
         for suggestion in suggestions:
             text = postprocess(suggestion.text, place)
+            if text and any(re.search(pattern, text) for pattern in self._settings.forbid):
+                continue
             if text and text not in kept:
                 plain = text.replace("\r\n", "\n")
                 kept[text] = dataclasses.replace(suggestion, text=plain)

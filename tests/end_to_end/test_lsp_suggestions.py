@@ -278,3 +278,14 @@ async def test_the_request_carries_the_settings(
     request: InfillRequest = engine.requests[0]
     assert (request.effort, request.budget_ms) == ("draft", 700)
     assert (request.max_tokens, request.n) == (12, 2)
+
+
+async def test_what_the_user_forbids_is_told_to_the_engine_and_never_shown(
+    engine: ScriptedEngine, start_editor: StartEditor
+) -> None:
+    # As an engine of somebody else would, it does not keep to it.
+    engine.reply = lambda _: "th * eval(height)"
+    editor = await start_editor(options={"forbid": [r"\beval\("]})
+    editor.open(URI, TEXT)
+    assert await editor.texts(URI, *HERE) == []
+    assert engine.requests[0].forbid == (r"\beval\(",)

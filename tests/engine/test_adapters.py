@@ -9,7 +9,7 @@ import pytest
 from midspan_engine import weights
 from midspan_engine.adapters import Adapters, shipped
 from midspan_engine.models.adapter_file import read_adapter
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_none_chooses_nothing_and_a_path_is_taken(tmp_path: Path) -> None:
 def test_the_default_models_adapters_fit_its_weights() -> None:
     files = weights.resolve()
     adapters = Adapters.choose(files.sha256, mask="auto", edits="auto")
-    config = Qwen2Config.from_folder(files.folder)
+    config = TransformerConfig.from_folder(files.folder)
     assert adapters.infill is not None
     infill, _ = read_adapter(adapters.infill, config, base_sha256=files.sha256, kind="infill")
     assert adapters.mask is not None

@@ -10,7 +10,10 @@ from pathlib import Path
 from midspan_engine.protocol import MidspanError
 
 HELP = "measure quality, latency or the runtimes (from a source checkout)"
-NAMES = ("quality", "latency", "runtimes", "diffusion_vs_ar", "next_edit", "rewriting", "http_load")
+NAMES = (
+    *("quality", "latency", "runtimes", "diffusion_vs_ar", "canvas", "twin", "next_edit"),
+    *("rewriting", "http_load", "gpu", "roofline"),
+)
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 

@@ -10,6 +10,7 @@ from midspan_engine import weights
 from midspan_engine.commands.doctor_machine import Finding
 from midspan_engine.protocol import ProtocolMismatch, socket_path, state_directory
 from midspan_engine.service.probe import probe
+from midspan_engine.weights.embedded import EMBEDDED_MODEL
 from midspan_engine.weights.files import cache_directory
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ def model_files(name: str | None) -> Finding:
     if found is not None:
         text = f"{found.name}, {found.size_bytes / 1e6:,.0f} MB, {found.licence}, {found.folder}"
         return Finding(grade="ok", subject="weights", found=text)
-    return Finding(
-        grade="fail",
-        subject="weights",
-        found=f"{wanted} is not here, or not whole",
-        remedy=f"midspan pull {wanted}",
-    )
+    remedy = f"midspan pull {wanted}"
+    if wanted == weights.DEFAULT_MODEL:
+        text = f"{wanted} is not here, or not whole; the small {EMBEDDED_MODEL} answers"
+        return Finding(grade="warn", subject="weights", found=text, remedy=remedy)
+    text = f"{wanted} is not here, or not whole"
+    return Finding(grade="fail", subject="weights", found=text, remedy=remedy)
 
 
 def engine() -> Finding:

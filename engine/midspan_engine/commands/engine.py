@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if args.stop:
         return _stop(args.socket or socket_path())
     try:
-        return serve(config_of(args, idle_s=args.idle_minutes * 60))
+        idle_s = args.idle_minutes * 60
+        return serve(dataclasses.replace(config_of(args, idle_s=idle_s), use_embedded=True))
     except (MidspanError, OSError) as error:
         print(f"midspan engine: {error}", file=sys.stderr)
         return 1

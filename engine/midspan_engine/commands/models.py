@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
+from midspan_engine.weights.embedded import embedded_model
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print both lists."""
-    here = weights.installed()
+    here = [embedded_model(), *weights.installed()]
     names = {files.name for files in here}
     missing = [model for model in weights.KNOWN_MODELS if model.name not in names]
     if args.json:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         ]
         print(json.dumps({"installed": [_described(f) for f in here], "fetchable": fetchable}))
         return 0
-    print("On this machine:" if here else "No model is on this machine.")
+    print("On this machine:")
     for files in here:
         print(f"  {files.name:<20} {_megabytes(files.size_bytes)}  {files.licence}, {files.origin}")
         print(f"  {'':<20} {files.folder}")

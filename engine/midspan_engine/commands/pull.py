@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midspan_engine import weights
+from midspan_engine.protocol import ProtocolMismatch, socket_path
+from midspan_engine.service.probe import probe
+from midspan_engine.weights.embedded import EMBEDDED_MODEL
 from midspan_engine.weights.progress import Silent, Terminal
 
 if TYPE_CHECKING:
@@ -46,5 +52,18 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
         keep_download=args.keep_download,
     )
+    _relieve_embedded()
     print(f"{files.name} is ready: {files.folder} ({files.size_bytes / 1e6:,.0f} MB)")
     return 0
+
+
+def _relieve_embedded() -> None:
+    """End an engine that runs the small embedded model: the next request starts a better one."""
+    try:
+        found = probe(socket_path())
+    except (OSError, ProtocolMismatch):
+        return
+    if found.status.model == EMBEDDED_MODEL and found.welcome.pid > 1:
+        with contextlib.suppress(ProcessLookupError):  # it left by itself meanwhile
+            os.kill(found.welcome.pid, signal.SIGTERM)
+        print("the running engine, which had the small model, ends; the next request starts it")

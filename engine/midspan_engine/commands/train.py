@@ -45,17 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     edit = actions.add_parser("edit", help="train the adapter for next edits, likewise")
     export = actions.add_parser("export", help="write the adapter of the last checkpoint")
-    for action in (data, adapter, infill, edit, export):
+    scratch = actions.add_parser(
+        "scratch", help="train a small transformer from nothing, as diffusion or autoregressive"
+    )
+    for action in (data, adapter, infill, edit, export, scratch):
         action.add_argument(
             "--model", default=weights.DEFAULT_MODEL, help="a model's name or folder"
         )
-    for action in (data, adapter, infill, export):
+    for action in (data, adapter, infill, export, scratch):
         action.add_argument("--data", type=Path, default=Path("train/data"))
     for action in (edits, edit):
         action.add_argument("--data", type=Path, default=Path("train/edit-data"))
     export.add_argument("--kind", choices=("mask", "infill", "edits"), default="mask")
     for action in (adapter, infill, edit, export):
         _add_run_arguments(action)
+    _add_scratch_arguments(scratch)
     edit.set_defaults(run=Path("train/edit-run"), export=Path("train/edit-adapter.safetensors"))
 
 
@@ -90,6 +94,26 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-sha256", help="sum of the original weights, for a bare folder")
 
 
+def _add_scratch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--objective", choices=("ar", "diffusion"), default="diffusion")
+    parser.add_argument(
+        "--run", type=Path, default=Path("train/scratch"), help="vocabulary, checkpoints and logs"
+    )
+    parser.add_argument(
+        "--init", type=Path, metavar="FOLDER", help="exported weights to begin with: RUN/ar/model"
+    )
+    parser.add_argument("--config", type=Path, help="TOML settings (default: ours)")
+    parser.add_argument("--threads", type=int, default=0, help="0: torch's choice")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network")
+    parser.add_argument("--until", help="stop then: 2026-01-31T18:00 in UTC; the rate falls to it")
+    parser.add_argument(
+        "--ship",
+        type=Path,
+        metavar="FOLDER",
+        help="train nothing: write the last checkpoint's average there, as int8",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run one subcommand."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
@@ -97,7 +121,46 @@ def run(args: argparse.Namespace) -> int:
         return _data(args)
     if args.action == "edit-data":
         return _edit_data(args)
-    return _adapter(args)
+    return _scratch(args) if args.action == "scratch" else _adapter(args)
+
+
+def _scratch(args: argparse.Namespace) -> int:
+    from midspan_engine.training.machine import keep_memory  # noqa: PLC0415
+
+    keep_memory()
+    import torch  # noqa: PLC0415 - heavy
+
+    from midspan_engine.training.checkpoint import CheckpointError  # noqa: PLC0415
+    from midspan_engine.training.data_shards import ShardError  # noqa: PLC0415
+    from midspan_engine.training.scratch.run import prepare_scratch  # noqa: PLC0415
+    from midspan_engine.training.scratch.settings import ScratchSettings  # noqa: PLC0415
+    from midspan_engine.training.scratch.ship import write_shipped  # noqa: PLC0415
+    from midspan_engine.training.settings import SettingsError, read_settings  # noqa: PLC0415
+    from midspan_engine.training.trainer import TrainingError  # noqa: PLC0415
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        trainer = prepare_scratch(
+            data=args.data,
+            base=weights.resolve(args.model).tokenizer,
+            folder=args.run,
+            objective=args.objective,
+            settings=read_settings(args.config, ScratchSettings()),
+            initial=args.init,
+        )
+        if args.ship:
+            trainer.export()
+            write_shipped(trainer.files.export, args.ship)
+            print(args.ship)
+        else:
+            if args.compile:
+                trainer.weights.compile(dynamic=False)
+            signal.signal(signal.SIGTERM, lambda *_: trainer.stop())
+            trainer.run(until=_moment(args.until))
+    except (CheckpointError, SettingsError, ShardError, TrainingError, OSError) as error:
+        raise MidspanError(str(error)) from error
+    return 0
 
 
 def _data(args: argparse.Namespace) -> int:

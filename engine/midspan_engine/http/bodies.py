@@ -35,6 +35,9 @@ Seed = Annotated[
         "what slid out of the client's window since its last request"
     ),
 ]
+Patterns = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=64)
+]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Alternatives = Annotated[
     int,
@@ -64,6 +67,8 @@ class Extras(Body, frozen=True, kw_only=True):
         snippets: Other text of use, most relevant last.
         budget_ms: Time after which the best so far is returned.
         canvas: Stream the canvas after every pass, token by token with probabilities.
+        forbid: Regular expressions that nothing in the text may match.
+        require: Texts that it has to contain, in this order; for canvas models.
     """
 
     effort: Effort | None = None
@@ -76,6 +81,8 @@ class Extras(Body, frozen=True, kw_only=True):
     snippets: Annotated[tuple[Snippet, ...], Meta(max_length=256)] = ()
     budget_ms: Positive | None = None
     canvas: bool = False
+    forbid: Patterns = ()
+    require: Patterns = ()
 
 
 class StreamOptions(Body, frozen=True, kw_only=True):

@@ -96,6 +96,8 @@ class Edits:
         engine = self._service.engine()
         if engine is None:
             raise ApiError.rejected("not_ready", "the engine is loading")
+        if engine.rewriting is None:
+            raise ApiError.rejected("failed", "the loaded model does not rewrite regions")
         tokenizer, most = engine.tokenizer, engine.rewriting.window.region - _SPARE
 
         def count(line: str) -> int:

@@ -56,7 +56,7 @@ class Looks:
             progress=status.progress,
             model=self._service.model,
             runtime=status.runtime,
-            adapter=engine is not None and engine.runtime.has_adapter,
+            adapter=engine is not None and engine.has_adapter,
             waiting=self._service.bridge.open_requests,
         )
         return _json(health, 200 if status.state == "ready" else 503)

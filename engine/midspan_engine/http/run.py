@@ -93,7 +93,7 @@ class Loaded:
 
     def free_cache(self) -> float:
         """Share of the context cache that nobody holds."""
-        pool = self.engine.sessions.pool if self.engine else None
+        pool = self.engine.pool if self.engine else None
         return pool.free_blocks / pool.capacity if pool else 1.0
 
 

@@ -137,6 +137,8 @@ class Service:
             steps=extras.steps,
             budget_ms=extras.budget_ms,
             canvas=extras.canvas,
+            forbid=extras.forbid,
+            require=extras.require,
         )
 
     def identify(self, kind: str) -> str:

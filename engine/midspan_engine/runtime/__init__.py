@@ -3,6 +3,7 @@
 from midspan_engine.runtime.choice import (
     RuntimeMissing,
     RuntimeName,
+    create_canvas_runtime,
     create_runtime,
 )
 from midspan_engine.runtime.rows import RowGroup, RowScores, Runtime
@@ -13,5 +14,6 @@ __all__ = [
     "Runtime",
     "RuntimeMissing",
     "RuntimeName",
+    "create_canvas_runtime",
     "create_runtime",
 ]

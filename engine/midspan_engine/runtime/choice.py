@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from midspan_engine.models.adapter_file import read_adapter
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import ModelConfigError, TransformerConfig
+from midspan_engine.models.family import read_family
 from midspan_engine.protocol import MidspanError
 from midspan_engine.runtime.quantised import Merge
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from midspan_engine.adapters import Adapters
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
+    from midspan_engine.models.family import ModelFamily
+    from midspan_engine.runtime.canvas_rows import CanvasRuntime
     from midspan_engine.runtime.rows import Runtime
 
     Progress = Callable[[float, str], None]
@@ -47,6 +50,9 @@ def create_runtime(
         ModelConfigError: the folder does not describe a network that we run.
         AdapterError: the adapter is damaged or belongs to other weights.
     """
+    family = read_family(folder)
+    if family.decoding != "causal":
+        raise ModelConfigError(f"{folder} holds {family.name}, which is no autoregressive network")
     if name == "auto":
         name = _best()
     _require("torch" if name == "torch" else "openvino")
@@ -66,6 +72,36 @@ def create_runtime(
     )
 
 
+def create_canvas_runtime(
+    folder: Path,
+    family: ModelFamily,
+    *,
+    name: RuntimeName = "auto",
+    threads: int = 0,
+    progress: Progress = lambda _share, _what: None,
+) -> CanvasRuntime:
+    """Load a canvas or block model: OpenVINO on CPUs where its rows see everything, else torch.
+
+    Raises:
+        RuntimeMissing: the package of the chosen runtime is not installed.
+        ModelConfigError: the weights cannot be used.
+    """
+    if name == "auto":
+        name = "torch" if family.block else _best()
+    if family.block and name != "torch":
+        raise RuntimeMissing(f"{family.name} decodes in blocks, which needs --runtime torch")
+    _require("torch" if name == "torch" else "openvino")
+    if name == "torch":
+        from midspan_engine.runtime.canvas_torch import TorchCanvasRuntime  # noqa: PLC0415  heavy
+
+        progress(0.2, "loading the weights into torch")
+        return TorchCanvasRuntime(folder, family, device="cuda" if _has_cuda() else "cpu")
+    from midspan_engine.runtime.canvas_openvino import OpenVinoCanvasRuntime  # noqa: PLC0415
+
+    exact = name == "openvino-fp32"
+    return OpenVinoCanvasRuntime(folder, family, threads=threads, exact=exact, progress=progress)
+
+
 def _torch(
     folder: Path, cache_bytes: int, adapters: Adapters | None, *, for_edits: bool
 ) -> Runtime:
@@ -83,7 +119,7 @@ def _torch(
 def _mask_arrays(folder: Path, adapters: Adapters | None) -> AdapterArrays | None:
     if adapters is None or adapters.mask is None:
         return None
-    config = Qwen2Config.from_folder(folder)
+    config = TransformerConfig.from_folder(folder)
     return read_adapter(adapters.mask, config, base_sha256=adapters.merged_sha256)[0]
 
 
@@ -93,7 +129,7 @@ def _for_torch(folder: Path, adapters: Adapters | None, kind: AdapterKind) -> Ad
         return None
     from midspan_engine.models.adapter import load_adapter  # noqa: PLC0415  heavy
 
-    config = Qwen2Config.from_folder(folder)
+    config = TransformerConfig.from_folder(folder)
     sha256 = adapters.merged_sha256 if kind == "mask" else adapters.base_sha256
     return load_adapter(path, config, base_sha256=sha256, kind=kind)[0]
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from midspan_engine.models.adapter_file import AdapterArrays, merged_sha256, read_adapter
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
 from midspan_engine.models.tensor_file import map_tensors
 from midspan_engine.runtime.folder_weights import FolderWeights
 
@@ -56,7 +56,7 @@ def quantise(
     return np.clip(values, -_LIMIT, _LIMIT).astype(np.int8), scale
 
 
-def joined_linears(config: Qwen2Config) -> dict[str, tuple[str, ...]]:
+def joined_linears(config: TransformerConfig) -> dict[str, tuple[str, ...]]:
     """Name of every product of the graph and the tensors that it stacks, in order."""
     products: dict[str, tuple[str, ...]] = {}
     for layer in range(config.num_hidden_layers):
@@ -69,7 +69,7 @@ def joined_linears(config: Qwen2Config) -> dict[str, tuple[str, ...]]:
     return products
 
 
-def write_quantised(config: Qwen2Config, weights: Weights, path: Path) -> None:
+def write_quantised(config: TransformerConfig, weights: Weights, path: Path) -> None:
     """Quantise every product and write one file, atomically.
 
     Raises:
@@ -105,7 +105,7 @@ class Merge:
         path = adapters.edits if for_edits else adapters.infill
         return cls(path, adapters.base_sha256, kind) if path else None
 
-    def read(self, config: Qwen2Config) -> AdapterArrays:
+    def read(self, config: TransformerConfig) -> AdapterArrays:
         """Its low-rank weights.
 
         Raises:
@@ -161,7 +161,7 @@ def _merge_of(path: str, base_sha256: str, kind: str) -> Merge:
 
 
 def _main(folder: Path, target: Path, merge: Merge | None) -> None:
-    config = Qwen2Config.from_folder(folder)
+    config = TransformerConfig.from_folder(folder)
     merged = merge.read(config) if merge else None
     write_quantised(config, FolderWeights(folder, merged), target)
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from midspan_engine.models.adapter import merge_adapter
-from midspan_engine.models.config import Qwen2Config
-from midspan_engine.models.qwen2 import Qwen2Model
+from midspan_engine.models.config import TransformerConfig
+from midspan_engine.models.transformer import Transformer
 from midspan_engine.runtime.blocks import BLOCK, BlockPool
 from midspan_engine.runtime.rows import TOP, PassCount, RowScores
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.models.adapter import Adapter
-    from midspan_engine.models.qwen2 import KeyValues
+    from midspan_engine.models.transformer import KeyValues
     from midspan_engine.runtime.rows import RowGroup
 
 
@@ -51,11 +51,11 @@ class TorchRuntime:
     ) -> None:
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         self.name = f"torch-{device}-{'bf16' if device == 'cuda' else 'fp32'}"
-        self.config = Qwen2Config.from_folder(folder)
+        self.config = TransformerConfig.from_folder(folder)
         self.has_adapter = adapter is not None
         self.count = PassCount()
         self._device = device
-        self._model = Qwen2Model.from_folder(folder, dtype=dtype, device=device)
+        self._model = Transformer.from_folder(folder, dtype=dtype, device=device)
         if merge is not None:
             merge_adapter(self._model, merge.to(device))
         self._adapter = adapter.to(device) if adapter is not None else None

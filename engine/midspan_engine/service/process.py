@@ -16,21 +16,27 @@ from filelock import FileLock, Timeout
 
 from midspan_engine import weights
 from midspan_engine.adapters import Adapters
+from midspan_engine.canvas.fitted import read_fitted
+from midspan_engine.canvas.settings import CanvasConfig
+from midspan_engine.canvas.solver import CanvasSolver
 from midspan_engine.engine import Engine
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
+from midspan_engine.models.family import read_family
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime import RowGroup, create_runtime
+from midspan_engine.runtime import RowGroup, create_canvas_runtime, create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.quantised import Merge
 from midspan_engine.runtime.standby import Standby
 from midspan_engine.service.server import EngineServer
 from midspan_engine.service.worker import EngineWorker
 from midspan_engine.tokenizer import Tokenizer
+from midspan_engine.weights.embedded import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from midspan_engine.models.family import ModelFamily
     from midspan_engine.protocol import EngineStatus
     from midspan_engine.runtime import Runtime, RuntimeName
 
@@ -55,6 +61,7 @@ class EngineConfig:
     Attributes:
         model: Name or path of the model.
         socket: Where to listen.
+        use_embedded: Where the default model is not here, run the small one that the package has.
         runtime: See `runtime.create_runtime`.
         infill: Infilling adapter: a path, "auto" for the one that ships for these weights, "none".
         adapter: Diffusion adapter, likewise.
@@ -66,6 +73,7 @@ class EngineConfig:
 
     model: str
     socket: Path
+    use_embedded: bool = False
     runtime: RuntimeName = "auto"
     infill: str = "auto"
     adapter: str = "none"
@@ -85,13 +93,16 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
         AdapterError: the adapter is damaged or belongs to other weights.
     """
     progress(0.0, "opening the model")
-    files = weights.resolve(config.model)
+    files, note = _files(config)
+    family = read_family(files.folder)
+    if family.decoding != "causal":
+        return _canvas_engine(config, files, family, note, progress)
     adapters = Adapters.choose(
         files.sha256, infill=config.infill, mask=config.adapter, edits=config.edits
     )
     merge = Merge.of(adapters, for_edits=True)
     if merge:
-        merge.read(Qwen2Config.from_folder(files.folder))  # a bad one is refused now, by name
+        merge.read(TransformerConfig.from_folder(files.folder))  # a bad one is refused now, by name
     create = partial(
         create_runtime,
         files.folder,
@@ -102,17 +113,62 @@ def load_engine(config: EngineConfig, progress: Callable[[float, str], None]) ->
     runtime = create(cache_bytes=config.cache_bytes, progress=progress)
     progress(0.8, "warming up")
     share = config.cache_bytes // _SHARE_OF_EDITS
-    standby = Standby(
-        lambda: warmed_up(create(cache_bytes=share, for_edits=True)), "the weights for next edits"
-    )
+    edits = partial(create, cache_bytes=share, for_edits=True)
+    standby = Standby(lambda: warmed_up(edits()), "the weights for next edits")
     engine = Engine(
         runtime,
         Tokenizer.load(files),
         standby=standby if adapters.edits else None,
-        most_active=_ACTIVE_ON_GPU if "cuda" in runtime.name else _ACTIVE_ON_CPU,
+        most_active=_most_active(runtime.name),
     )
     engine.warm_up()
     return engine
+
+
+def _files(config: EngineConfig) -> tuple[weights.ModelFiles, str]:
+    """The model, and what its user should know about it."""
+    try:
+        return weights.resolve(config.model), ""
+    except weights.WeightsMissing:
+        if config.model != weights.DEFAULT_MODEL or not config.use_embedded:
+            raise
+    note = (
+        f"{weights.DEFAULT_MODEL} is not on this machine, so {EMBEDDED_MODEL} answers, a "
+        "small model that knows little; for better suggestions run: midspan pull"
+    )
+    return weights.resolve(EMBEDDED_MODEL), note
+
+
+def _canvas_engine(
+    config: EngineConfig,
+    files: weights.ModelFiles,
+    family: ModelFamily,
+    note: str,
+    progress: Callable[[float, str], None],
+) -> Engine:
+    runtime = create_canvas_runtime(
+        files.folder, family, name=config.runtime, threads=config.threads, progress=progress
+    )
+    fitted = read_fitted(files.folder)
+    tokenizer = Tokenizer.load(files, fills=False)
+    grows = family.marks is not None and family.marks.expand is not None
+    decoding = CanvasConfig(masks=fitted.masks, length="expand" if grows else "cascade")
+    solver = CanvasSolver(runtime, tokenizer, fitted.calibration, decoding, fitted.usual)
+    engine = Engine(
+        runtime,
+        tokenizer,
+        solver=solver,
+        most_active=_most_active(runtime.name),
+        model=files.name if note else "",
+        note=note,
+    )
+    progress(0.8, "warming up")
+    engine.warm_up()
+    return engine
+
+
+def _most_active(runtime: str) -> int:
+    return _ACTIVE_ON_GPU if "cuda" in runtime else _ACTIVE_ON_CPU
 
 
 def warmed_up(runtime: Runtime) -> Runtime:

@@ -100,7 +100,11 @@ class EngineWorker:
             engine.standby.on_end = lambda: self._commands.put(lambda _engine: None)
         self._report(
             EngineStatus(
-                state="ready", progress=1.0, model=self._model, runtime=engine.runtime.name
+                state="ready",
+                progress=1.0,
+                model=engine.model or self._model,
+                message=engine.note,
+                runtime=engine.runtime.name,
             )
         )
         try:

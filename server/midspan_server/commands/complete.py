@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -21,9 +21,7 @@ from midspan_server.ignore import IgnoreRules
 from midspan_server.language_of import language_of
 from midspan_server.one_shot import Completed, Wish, complete
 from midspan_server.snapshot import DocumentSnapshot
-
-if TYPE_CHECKING:
-    from midspan_server.status import Status
+from midspan_server.status import Status
 
 HELP = "complete at a place in a file and print the text"
 
@@ -119,10 +117,12 @@ def run(args: argparse.Namespace) -> int:
         max_tokens=args.max_tokens,
     )
     begun = time.perf_counter()
-    completed, model = asyncio.run(_ask(snapshot, offset, wish, _engine_name(args.model)))
+    completed, status = asyncio.run(_ask(snapshot, offset, wish, _engine_name(args.model)))
+    if status.message:
+        print(f"midspan: {status.message}", file=sys.stderr)
     if args.json:
         client_ms = 1000 * (time.perf_counter() - begun)
-        print(json.dumps(_described(completed, snapshot, offset, model, client_ms)))
+        print(json.dumps(_described(completed, snapshot, offset, status.model, client_ms)))
     elif completed.texts:
         print(f"\n{_SEPARATOR}\n".join(completed.texts))
     return 0
@@ -189,8 +189,8 @@ def _engine_name(model: str | None) -> str | None:
 
 async def _ask(
     snapshot: DocumentSnapshot, offset: int, wish: Wish, model: str | None
-) -> tuple[Completed, str]:
-    """Ask the user's engine, which is started if need be; return its model too."""
+) -> tuple[Completed, Status]:
+    """Ask the user's engine, which is started if need be; return what it says of itself too."""
     told: list[Status] = []
     socket = socket_path()
     command = (sys.executable, "-m", "midspan_engine", "--model", model) if model else ()
@@ -199,11 +199,11 @@ async def _ask(
     )
     try:
         completed = await complete(client, snapshot, offset, wish)
-        used = next((status.model for status in reversed(told) if status.model), "")
-        if model and used != model:
+        used = next((one for one in reversed(told) if one.model), Status(state="ready"))
+        if model and used.model != model:
             raise EngineUnavailable(
-                f"the running engine has the model {used!r}; end it first, or set MIDSPAN_SOCKET "
-                "to a new path for an engine of its own"
+                f"the running engine has the model {used.model!r}; end it first, or set "
+                "MIDSPAN_SOCKET to a new path for an engine of its own"
             )
     finally:
         await client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,20 @@ def test_what_is_wrong_is_refused_by_name(
     assert refused.value.param is not None
     assert refused.value.param.startswith(param)
     assert refused.value.type == "invalid_request_error"
+
+
+def test_a_pattern_that_is_forbidden_is_kept_to_and_a_broken_one_refused(
+    client: openai.OpenAI,
+) -> None:
+    usual = client.completions.create(model="m", prompt=PREFIX, max_tokens=24).choices[0].text
+    word = usual.strip()[:2]
+    kept = {"midspan": {"forbid": [re.escape(word)]}}
+    answer = client.completions.create(model="m", prompt=PREFIX, max_tokens=24, extra_body=kept)
+    assert all(word not in choice.text for choice in answer.choices)
+    with pytest.raises(openai.BadRequestError, match="not a regular expression"):
+        client.completions.create(
+            model="m", prompt=PREFIX, extra_body={"midspan": {"forbid": ["("]}}
+        )
 
 
 def test_a_missing_field_is_named(web: httpx.Client) -> None:

@@ -15,7 +15,7 @@ import torch
 from midspan_engine.adapters import Adapters
 from midspan_engine.models.adapter import Adapter, load_adapter
 from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
-from midspan_engine.models.config import Qwen2Config
+from midspan_engine.models.config import TransformerConfig
 from midspan_engine.runtime import create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
@@ -149,7 +149,7 @@ def tree_group(sequence: CachedSequence, start: int, ids: list[int], shape: list
 
 @pytest.fixture(scope="module")
 def adapted_reference(tiny_folder: Path, tiny_adapter: AdapterArrays) -> TorchRuntime:
-    adapter = Adapter(Qwen2Config.from_folder(tiny_folder), rank=4, alpha=4.0)
+    adapter = Adapter(TransformerConfig.from_folder(tiny_folder), rank=4, alpha=4.0)
     assert tiny_adapter.mask_embedding is not None
     state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
     for (layer, name), (a, b) in tiny_adapter.pairs.items():
@@ -247,7 +247,7 @@ def test_a_damaged_int8_file_is_made_again(tiny_folder: Path) -> None:
 def infill_file(folder: Path, target: Path, kind: AdapterKind = "infill", seed: int = 5) -> Merge:
     """An adapter that is merged, whose low-rank weights change every prediction."""
     torch.manual_seed(seed)
-    config = Qwen2Config.from_folder(folder)
+    config = TransformerConfig.from_folder(folder)
     adapter = Adapter(config, rank=2, alpha=2.0, masks=False)
     for parameter in adapter.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -269,7 +269,7 @@ def test_a_merged_infilling_adapter_gives_the_references_logits(
 ) -> None:
     infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
     merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill, exact=True)
-    config = Qwen2Config.from_folder(tiny_folder)
+    config = TransformerConfig.from_folder(tiny_folder)
     adapter, _ = load_adapter(infill.path, config, base_sha256="b" * 64, kind="infill")
     reference = TorchRuntime(tiny_folder, cache_bytes=CACHE, merge=adapter)
     scores = run(merged, [90])

@@ -304,11 +304,25 @@ def test_an_unused_engine_leaves(start: Start) -> None:
     assert not engine.path.exists()
 
 
-def test_missing_weights_are_reported_with_what_to_do(
+def test_without_weights_the_embedded_model_answers_and_says_how_to_get_better(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIDSPAN_CACHE", str(tmp_path / "empty"))
-    engine = start(model="midspan-0.5b")
+    client = start(model="midspan-0.5b").connect().ready()
+    client.send(ask(1, prefix="import o"))
+    answer = client.wait_for(Infill)
+    assert answer.stats.passes > 0
+    client.send(StatusQuery())
+    status = client.wait_for(EngineStatus)
+    assert (status.state, status.model) == ("ready", "midspan-nano")
+    assert "midspan pull" in status.message
+
+
+def test_a_model_that_was_asked_for_and_is_not_here_is_reported_with_what_to_do(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDSPAN_CACHE", str(tmp_path / "empty"))
+    engine = start(model="somebody/model")
     client = engine.connect()
     client.send(Hello())
     client.wait_for(Welcome)

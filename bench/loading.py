@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from midspan_engine import weights
 from midspan_engine.adapters import Adapters
-from midspan_engine.runtime import create_runtime
+from midspan_engine.runtime import RuntimeName, create_runtime
 from midspan_engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import argparse
 
-    from midspan_engine.runtime import Runtime, RuntimeName
+    from midspan_engine.runtime import Runtime
 
-RUNTIMES: tuple[RuntimeName, ...] = ("auto", "openvino", "openvino-fp32", "torch")
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 _CACHE_BYTES = 128 << 20
 
 

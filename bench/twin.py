@@ -4,9 +4,10 @@
     python bench/twin.py --run train/scratch --hours 2        # train both first, two hours each
     python bench/twin.py --run train/scratch --plot twin.png --limit 200
 
-Both twins have the same size, vocabulary, text and number of tokens seen. Reported: nats a token on
-held-out packages (of diffusion the usual upper bound), exact match on gaps of one line in held-out
-packages, and tokens a second of each way of decoding, all in torch float32 with the same threads.
+Both twins have the same size, vocabulary, text and hours. What began with the autoregressive twin's
+weights (`midspan train scratch --init RUN/ar/model`) is shown beside them. Reported: nats a token
+on held-out packages (of diffusion the usual upper bound), exact match on gaps of a line there, and
+tokens a second of each way of decoding, all in torch float32 with the same threads.
 `--hours` needs the data of `midspan train data`. One JSON line at the end.
 """
 
@@ -80,21 +81,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(run: Path, *, limit: int, windows: int) -> dict[str, object]:
     """All figures of the twins in `run`."""
     stream = read_held_out(run)
-    ar, diffusion = ArTwin(run / "ar" / "model"), DiffusionTwin(run / "diffusion" / "model")
+    ar = ArTwin(run / "ar" / "model")
     rng = np.random.default_rng(0)
     texts = np.stack([stream.window(rng, 512) for _ in range(windows)])
-    gaps = draw_gaps(stream, diffusion.bench.tokenizer, limit, rng)
+    gaps = draw_gaps(stream, ar.tokenizer, limit, rng)
     ways = {"ar": measure(gaps, lambda request, _gap: ar.fill(request))}
-    for name, config in _configs(diffusion).items():
-        ways[name] = measure(gaps, _filler(diffusion, config))
+    seen, nats = {"ar": ar.seen}, {"ar": round(ar.nats(texts), 4)}
+    for kind in ("diffusion", "diffusion-from-ar"):
+        folder = run / kind / "model"
+        if not folder.is_dir():
+            continue
+        twin = DiffusionTwin(folder)
+        seen[kind], nats[kind] = twin.seen, round(twin.nats(texts), 4)
+        for name, config in _configs(twin).items():
+            ways[f"{kind}, {name}"] = measure(gaps, _filler(twin, config))
     return {
         "bench": "twin",
         "gaps": len(gaps),
-        "tokens_supervised": {"ar": ar.seen, "diffusion": diffusion.seen},
-        "nats_a_token": {
-            "ar": round(ar.nats(texts), 4),
-            "diffusion_at_most": round(diffusion.nats(texts), 4),
-        },
+        "tokens_supervised": seen,
+        "nats_a_token": nats,
         "ways": {name: asdict(way) for name, way in ways.items()},
     }
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from midspan_kernels.rows import Batch
 
 HEAD_SIZES = (16, 32, 64, 128)
-MOST_ROWS = 64
+MOST_ROWS = 1024
+"""What `spans.MOST_CELLS` guesses with a block behind each have."""
 
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, batch: Batch) -> Tensor:

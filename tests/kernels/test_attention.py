@@ -64,6 +64,7 @@ def assert_agree(inputs: Inputs) -> torch.Tensor:
         [(0, 1, 0, 0)],
         [(300, 1, 1, 8), (17, 5, 0, 0), (130, 9, 0, 0)],
         [(70, 4, 4, 4), (0, 3, 1, 5)],
+        [(40, 9, 9, 8), (3, 1, 0, 0)],
     ],
 )
 def test_the_kernel_agrees_with_its_twin(kind: torch.dtype, requests: list[Request]) -> None:
@@ -157,6 +158,6 @@ def test_what_does_not_fit_is_refused() -> None:
         attend(query, keys[:, :, :12].contiguous(), values[:, :, :12].contiguous(), batch)
     with pytest.raises(ValueError, match=r"behind must be \[1\]"):
         attend(query[:1], keys, values, batch)
-    many = random_inputs([(0, 65, 0, 0)])
+    many = random_inputs([(0, 1025, 0, 0)], heads=(1, 1))
     with pytest.raises(ValueError, match="split the pass"):
         attend(*many)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MASK = -1
+_MOST_DELETES = 3
 _MOST_BANNED = 24
 
 
@@ -102,10 +103,10 @@ class SpanCanvas:
     def may_expand(self) -> bool:
         """Whether there is room for one more cell.
 
-        A span that has lost as many as it may have grows no more: a network that expands a mask and
-        deletes what came of it, again and again, would never end.
+        A span that has been too long grows no more: a small network expands a mask and deletes what
+        came of it, again and again.
         """
-        room = len(self.cells) < self.most and len(self.deletes) < self.most
+        room = len(self.cells) < self.most and len(self.deletes) < _MOST_DELETES
         return self.expand is not None and room
 
     @property

@@ -10,9 +10,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from midspan_engine.protocol import MidspanError, ProtocolMismatch, socket_path
+from midspan_engine.runtime import RuntimeName
 from midspan_engine.service.probe import probe
 from midspan_engine.service.process import EngineConfig, serve
 
@@ -37,9 +38,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what every command that runs an engine takes."""
     parser.add_argument("--model", default="midspan-0.5b", help="name or folder of a model")
     parser.add_argument("--socket", type=Path, default=None, help="where to listen")
-    parser.add_argument(
-        "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
-    )
+    parser.add_argument("--runtime", choices=get_args(RuntimeName), default="auto")
     parser.add_argument(
         "--infill",
         default="auto",

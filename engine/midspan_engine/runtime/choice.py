@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, str], None]
 
-RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch"]
+RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch", "kernels", "kernels-int8"]
+KERNELS: tuple[RuntimeName, ...] = ("kernels", "kernels-int8")
+_logger = logging.getLogger(__name__)
 
 
 class RuntimeMissing(MidspanError):  # noqa: N818  named for what is missing
@@ -41,24 +44,32 @@ def create_runtime(
     for_edits: bool = False,
     progress: Progress = lambda _share, _what: None,
 ) -> Runtime:
-    """Load a model folder on the runtime that is fastest here: torch on CUDA, else OpenVINO.
+    """Load a model folder on the runtime that is fastest here.
 
-    With `for_edits` it gets the adapter for next edits in place of the other two.
+    On CUDA that is our kernels, or plain torch where Triton is missing or the network has a shape
+    that they do not take; elsewhere OpenVINO. With `for_edits` it gets the adapter for next edits
+    in place of the other two.
 
     Raises:
         RuntimeMissing: the package of the chosen runtime is not installed.
         ModelConfigError: the folder does not describe a network that we run.
         AdapterError: the adapter is damaged or belongs to other weights.
+        DeviceFull: a GPU has too little memory.
     """
     family = read_family(folder)
     if family.decoding != "causal":
         raise ModelConfigError(f"{folder} holds {family.name}, which is no autoregressive network")
-    if name == "auto":
-        name = _best()
-    _require("torch" if name == "torch" else "openvino")
-    if name == "torch":
-        progress(0.2, "loading the weights into torch")
-        return _torch(folder, cache_bytes, adapters, for_edits=for_edits)
+    chosen = _best() if name == "auto" else name
+    _require(chosen)
+    if not chosen.startswith("openvino"):
+        return _on_torch(
+            folder,
+            name,
+            cache_bytes=cache_bytes,
+            adapter=None if for_edits else _for_torch(folder, adapters, "mask"),
+            merge=_for_torch(folder, adapters, "edits" if for_edits else "infill"),
+            progress=progress,
+        )
     from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415  heavy
 
     return OpenVinoRuntime(
@@ -67,7 +78,7 @@ def create_runtime(
         threads=threads,
         adapter=None if for_edits else _mask_arrays(folder, adapters),
         merge=Merge.of(adapters, for_edits=for_edits),
-        exact=name == "openvino-fp32",
+        exact=chosen == "openvino-fp32",
         progress=progress,
     )
 
@@ -83,14 +94,17 @@ def create_canvas_runtime(
     """Load a canvas or block model: OpenVINO on CPUs where its rows see everything, else torch.
 
     Raises:
-        RuntimeMissing: the package of the chosen runtime is not installed.
+        RuntimeMissing: the package of the chosen runtime is not installed, or it does not run such
+            models.
         ModelConfigError: the weights cannot be used.
     """
     if name == "auto":
         name = "torch" if family.block else _best()
+    if name in KERNELS:
+        raise RuntimeMissing(f"our kernels do not run {family.name} yet; take --runtime torch")
     if family.block and name != "torch":
         raise RuntimeMissing(f"{family.name} decodes in blocks, which needs --runtime torch")
-    _require("torch" if name == "torch" else "openvino")
+    _require(name)
     if name == "torch":
         from midspan_engine.runtime.canvas_torch import TorchCanvasRuntime  # noqa: PLC0415  heavy
 
@@ -102,18 +116,47 @@ def create_canvas_runtime(
     return OpenVinoCanvasRuntime(folder, family, threads=threads, exact=exact, progress=progress)
 
 
-def _torch(
-    folder: Path, cache_bytes: int, adapters: Adapters | None, *, for_edits: bool
+def _on_torch(
+    folder: Path,
+    name: RuntimeName,
+    *,
+    cache_bytes: int,
+    adapter: Adapter | None,
+    merge: Adapter | None,
+    progress: Progress,
 ) -> Runtime:
+    """On our kernels where `name` says so or they are best here; else on plain torch."""
+    device = "cuda" if _has_cuda() else "cpu"
+    if name in KERNELS or (name == "auto" and _prefers_kernels(folder, adapter)):
+        from midspan_engine.runtime.kernel_runtime import KernelRuntime  # noqa: PLC0415  heavy
+
+        return KernelRuntime(
+            folder,
+            cache_bytes=cache_bytes,
+            device=device,
+            adapter=adapter,
+            merge=merge,
+            bits=8 if name == "kernels-int8" else 16,
+            progress=progress,
+        )
     from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
 
+    progress(0.2, "loading the weights into torch")
     return TorchRuntime(
-        folder,
-        cache_bytes=cache_bytes,
-        device="cuda" if _has_cuda() else "cpu",
-        adapter=None if for_edits else _for_torch(folder, adapters, "mask"),
-        merge=_for_torch(folder, adapters, "edits" if for_edits else "infill"),
+        folder, cache_bytes=cache_bytes, device=device, adapter=adapter, merge=merge
     )
+
+
+def _prefers_kernels(folder: Path, adapter: Adapter | None) -> bool:
+    """Whether there is a GPU, what the kernels need, and a network of a shape that they take."""
+    if not _has_cuda() or not _is_installed("triton"):
+        return False
+    from midspan_engine.runtime.kernel_layers import misfit  # noqa: PLC0415  heavy
+
+    reason = misfit(TransformerConfig.from_folder(folder), adapter.rank if adapter else 0)
+    if reason:
+        _logger.info("plain torch instead of our kernels: the network has %s", reason)
+    return not reason
 
 
 def _mask_arrays(folder: Path, adapters: Adapters | None) -> AdapterArrays | None:
@@ -150,10 +193,20 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def _require(package: str) -> None:
-    if not _is_installed(package):
-        extra = "torch" if package == "torch" else "engine"
-        raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[{extra}]'")
+def _require(name: RuntimeName) -> None:
+    for package, extra in _needs(name):
+        if not _is_installed(package):
+            raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[{extra}]'")
+
+
+def _needs(name: RuntimeName) -> list[tuple[str, str]]:
+    """Packages, and what to install for each. Without a GPU the kernels' twins need no Triton."""
+    if name.startswith("openvino"):
+        return [("openvino", "engine")]
+    if name not in KERNELS:
+        return [("torch", "torch")]
+    needed = [("torch", "gpu")]
+    return [*needed, ("triton", "gpu")] if _has_cuda() else needed
 
 
 def _is_installed(package: str) -> bool:

@@ -210,6 +210,7 @@ class EngineClient:
                 message=status.message,
                 progress=status.progress,
                 model=status.model,
+                note=status.message if status.state == "ready" else "",
             )
         )
 

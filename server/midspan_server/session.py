@@ -196,8 +196,8 @@ class Session:
 
     def _engine_is(self, status: Status) -> None:
         self.status.engine_is(status)
-        if status.state == "ready" and status.message:
-            self.say(types.MessageType.Warning, f"Midspan: {status.message}")
+        if status.note:
+            self.say(types.MessageType.Warning, f"Midspan: {status.note}")
 
     async def end(self) -> None:
         """Hang up; the engine goes on for others."""

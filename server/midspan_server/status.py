@@ -33,6 +33,7 @@ class Status:
         progress: 0..1 while loading.
         model: Name of the model, "" when unknown.
         backend: Who completes, "" for the local engine.
+        note: What a person should know about an engine that is ready, said once.
     """
 
     state: State
@@ -40,6 +41,7 @@ class Status:
     progress: float = 0.0
     model: str = ""
     backend: str = ""
+    note: str = ""
 
 
 class StatusReporter:

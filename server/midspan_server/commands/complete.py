@@ -118,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     )
     begun = time.perf_counter()
     completed, status = asyncio.run(_ask(snapshot, offset, wish, _engine_name(args.model)))
-    if status.message:
-        print(f"midspan: {status.message}", file=sys.stderr)
+    if status.note:
+        print(f"midspan: {status.note}", file=sys.stderr)
     if args.json:
         client_ms = 1000 * (time.perf_counter() - begun)
         print(json.dumps(_described(completed, snapshot, offset, status.model, client_ms)))

@@ -114,8 +114,8 @@ class _Waiting:
         waited_s = time.perf_counter() - self._begun
         before = "\r\033[K" if self._in_place else ""
         print(f"{before}engine: ready with {status.model} after {waited_s:.1f} s", flush=True)
-        if status.message:
-            print(f"note: {status.message}", flush=True)
+        if status.note:
+            print(f"note: {status.note}", flush=True)
 
 
 def _palette(colour: str) -> Palette:

@@ -11,6 +11,7 @@ const PLAIN = [
   'enabled',
   'languages',
   'exclude',
+  'forbid',
   'comments',
   'strings',
   'threshold',

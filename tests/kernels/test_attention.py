@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midspan_engine.runtime import rows
+from midspan_engine.runtime.blocks import CachedSequence
 from midspan_kernels.attention import attend
 from midspan_kernels.reference import attention as reference
 from midspan_kernels.rows import Batch
@@ -127,16 +130,14 @@ def test_the_twin_is_attention_as_torch_has_it() -> None:
 
 
 def test_rows_see_what_the_engine_says() -> None:
-    rows = pytest.importorskip("midspan_engine.runtime.rows")
-    numpy = pytest.importorskip("numpy")
-    behind = numpy.array([-1, -1, -1, 0, 0, 2, 2, 2], numpy.int32)
+    behind = np.array([-1, -1, -1, 0, 0, 2, 2, 2], np.int32)
     group = rows.RowGroup(
-        sequence=None,
+        sequence=CachedSequence(),
         start=2,
-        ids=numpy.zeros(8, numpy.int32),
+        ids=np.zeros(8, np.int32),
         masked=behind >= 0,
         behind=behind,
-        wanted=numpy.zeros(0, numpy.int32),
+        wanted=np.zeros(0, np.int32),
     )
     seen = reference.visible(torch.from_numpy(behind), 2)
     assert torch.equal(seen[:, 2:], torch.from_numpy(group.visible()))

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midspan_engine.runtime import blocks
 from midspan_kernels import rope
 from midspan_kernels.reference import rope as reference
 from midspan_kernels.tolerances import worst
@@ -92,7 +93,6 @@ def test_a_moved_key_is_the_key_encoded_there() -> None:
 
 
 def test_the_twin_moves_as_the_engine_does() -> None:
-    blocks = pytest.importorskip("midspan_engine.runtime.blocks")
     cache = torch.randn(3, 2, 12, 2, blocks.BLOCK, 16)
     pool = blocks.BlockPool(cache.clone(), BASE)
     sequence = blocks.CachedSequence()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midspan_engine.decoding import unmask as engine
+from midspan_engine.decoding.canvas import Canvas
+from midspan_engine.runtime import rows
+from midspan_engine.runtime.blocks import CachedSequence
 from midspan_kernels.confidence import RowConfidence
 from midspan_kernels.head import score_rows
 from midspan_kernels.reference import unmask as reference
@@ -76,19 +79,17 @@ def test_the_kernel_agrees_with_its_twin(requests: int, cells: int, room: int, s
     [(THRESHOLD, math.log(0.5)), (THRESHOLD, -math.inf), (ENTROPY_BOUND, 2.5), (FIXED, 3)],
 )
 def test_a_step_is_the_step_of_the_engine(kind: int, limit: float) -> None:
-    engine = pytest.importorskip("midspan_engine.decoding.unmask")
-    rows = pytest.importorskip("midspan_engine.runtime.rows")
-    select = {
-        THRESHOLD: lambda: engine.Threshold(limit),
-        ENTROPY_BOUND: lambda: engine.EntropyBound(limit),
-        FIXED: lambda: engine.Fixed(int(limit)),
-    }[kind]()
+    selects: dict[int, engine.Select] = {
+        THRESHOLD: engine.Threshold(limit),
+        ENTROPY_BOUND: engine.EntropyBound(limit),
+        FIXED: engine.Fixed(int(max(limit, 0))),
+    }
     for seed in range(8):
         logits = torch.randn(6, rows.TOP, generator=torch.Generator().manual_seed(seed)) * 2
         top = logits.topk(rows.TOP)
-        canvas = engine.Canvas(SimpleNamespace(length=0), 50)
+        canvas = Canvas(CachedSequence(), 50)
         canvas.cells = ((MASK,) * 5,)
-        commit = engine.Denoise(select, 5)(
+        commit = engine.Denoise(selects[kind], 5)(
             canvas,
             rows.RowScores(
                 logits=logits.numpy(),

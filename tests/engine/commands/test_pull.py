@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 
 from midspan_engine import weights
 from midspan_engine.commands import pull
+from midspan_engine.protocol import EngineStatus, Welcome
+from midspan_engine.service.probe import Probed
 from midspan_engine.weights import ModelFiles
 from midspan_engine.weights.progress import Silent, Terminal
 
@@ -16,6 +20,12 @@ def _parse(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     pull.add_arguments(parser)
     return parser.parse_args(given)
+
+
+@pytest.fixture(autouse=True)
+def _no_engine_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull may end a running engine."""
+    monkeypatch.setenv("MIDSPAN_SOCKET", str(tmp_path / "engine.sock"))
 
 
 @pytest.fixture
@@ -58,3 +68,21 @@ def test_every_option_reaches_the_pull(calls: list[Any]) -> None:
     assert args == ("mine", Path("x.gguf"))
     assert isinstance(options["progress"], Silent)
     assert (options["force"], options["keep_download"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "ended"), [("midspan-nano", [(4321, signal.SIGTERM)]), ("midspan-0.5b", [])]
+)
+def test_only_an_engine_with_the_embedded_model_gives_way_to_what_was_pulled(
+    model: str,
+    ended: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Probed(Welcome(pid=4321), EngineStatus(state="ready", model=model))
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(pull, "probe", lambda _path: found)
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    pull._relieve_embedded()
+    assert sent == ended
+    assert ("ends" in capsys.readouterr().out) == bool(ended)

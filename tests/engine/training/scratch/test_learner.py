@@ -128,3 +128,19 @@ def test_what_was_fitted_lies_beside_the_weights(tmp_path: Path) -> None:
     (tmp_path / "decoding.json").write_text("{", "utf-8")
     with pytest.raises(ModelConfigError, match=r"decoding\.json"):
         read_fitted(tmp_path)
+
+
+@pytest.mark.parametrize(("objective", "sees"), [("ar", False), ("diffusion", True)])
+def test_only_the_diffusion_twin_learns_from_what_follows(
+    make_learner: MakeLearner, objective: Objective, sees: bool
+) -> None:
+    learner = make_learner(objective)
+    weights = learner.new()
+    ids = torch.arange(20, 32).unsqueeze(0)
+    asked = torch.zeros_like(ids, dtype=torch.bool)
+    asked[0, 3] = True
+    with torch.no_grad():
+        first = learner._logits(weights, ids, asked)
+        ids[0, 9] = 50
+        second = learner._logits(weights, ids, asked)
+    assert torch.equal(first, second) is not sees

@@ -12,15 +12,15 @@ import numpy as np
 import openvino.opset15 as ops
 from openvino import Model, PartialShape, Type
 
+from midspan_engine.runtime.folder_weights import joined_linears
 from midspan_engine.runtime.openvino_nodes import (
     Node,
     constant,
     float_product,
     int8_product,
     rms_norm,
-    swiglu,
 )
-from midspan_engine.runtime.quantised import joined_linears, quantise
+from midspan_engine.runtime.quantised import quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +86,9 @@ class CanvasGraphBuilder:
         normal = self._norm(hidden, prefix + "input_layernorm.weight")
         hidden = ops.add(hidden, self._product(f"{layer}.o", self._attention(layer, normal)))
         normal = self._norm(hidden, prefix + "post_attention_layernorm.weight")
-        both = self._product(f"{layer}.gate_up", normal)
-        return ops.add(hidden, self._product(f"{layer}.down", swiglu(both, 2)))
+        gate, up = (self._product(f"{layer}.{name}", normal) for name in ("gate", "up"))
+        middle = ops.multiply(ops.swish(gate), up)
+        return ops.add(hidden, self._product(f"{layer}.down", middle))
 
     def _attention(self, layer: int, x: Node) -> Node:
         config = self.config

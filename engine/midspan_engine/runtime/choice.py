@@ -78,7 +78,7 @@ def create_runtime(
         threads=threads,
         adapter=None if for_edits else _mask_arrays(folder, adapters),
         merge=Merge.of(adapters, for_edits=for_edits),
-        exact=chosen == "openvino-fp32",
+        arithmetic="exact" if chosen == "openvino-fp32" else None,
         progress=progress,
     )
 

@@ -82,6 +82,19 @@ class FolderWeights:
         return found
 
 
+def joined_linears(config: TransformerConfig) -> dict[str, tuple[str, ...]]:
+    """Name of every product of the graph and the tensors that it stacks, in order."""
+    products: dict[str, tuple[str, ...]] = {}
+    for layer in range(config.num_hidden_layers):
+        root = f"model.layers.{layer}."
+        products[f"{layer}.qkv"] = tuple(f"{root}self_attn.{p}_proj" for p in "qkv")
+        products[f"{layer}.o"] = (f"{root}self_attn.o_proj",)
+        for name in ("gate", "up", "down"):
+            products[f"{layer}.{name}"] = (f"{root}mlp.{name}_proj",)
+    products["head"] = ("model.embed_tokens" if config.tie_word_embeddings else "lm_head",)
+    return products
+
+
 def _finite(values: NDArray[np.float32], stored: StoredTensor) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise ModelConfigError(

@@ -4,9 +4,7 @@ The rows of a pass come from any number of sequences. `PagedAttentionExtension` 
 and values into cache blocks that the caller owns, and lets neighbouring rows whose `row_kind` is 1
 attend to each other in both directions, as a block of masks needs; other rows are causal.
 
-Weights are symmetric int8 with one scale for each group of 128 input channels, and the plugin
-quantises activations in groups of the same size: one scale for a whole row ruins this family, whose
-activations hold a few huge values.
+How products are computed is another's matter (`openvino_products`).
 """
 
 from __future__ import annotations
@@ -20,15 +18,8 @@ from openvino import Model, PartialShape, Type
 # The operator is part of OpenVINO's public model format; only its Python name is private.
 from openvino._pyopenvino.op import _PagedAttentionExtension as PagedAttention
 
-from midspan_engine.runtime.openvino_nodes import (
-    Node,
-    constant,
-    float_product,
-    int8_product,
-    rms_norm,
-    swiglu,
-)
-from midspan_engine.runtime.quantised import joined_linears, quantise
+from midspan_engine.runtime.folder_weights import joined_linears
+from midspan_engine.runtime.openvino_nodes import Node, constant
 from midspan_engine.runtime.rows import TOP
 
 if TYPE_CHECKING:
@@ -37,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.config import TransformerConfig
+    from midspan_engine.runtime.openvino_products import Operand, Products
 
-    Weights = Callable[[str], NDArray[np.float32]]
     LowRank = Callable[[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -55,23 +46,19 @@ class GraphBuilder:
 
     Args:
         config: Sizes of the network.
-        weights: Returns the float32 tensor of a Hugging Face tensor name.
-        quantised: Arrays of `read_quantised`, used in place and alive as long as the model; None
-            keeps float32 weights, which is the oracle of the tests.
-        low_rank: Returns `(a, b)`, scale included, of an adapter for a layer and a projection; None
-            builds a graph without adapter rows.
+        products: How they are computed.
+        low_rank: Returns `(a, b)`, scale included, of an adapter for a layer and a projection, as
+            `products` take them; None builds a graph without adapter rows.
     """
 
     def __init__(
         self,
         config: TransformerConfig,
-        weights: Weights,
-        quantised: dict[str, NDArray[Any]] | None,
+        products: Products,
         low_rank: LowRank | None = None,
     ) -> None:
         self.config = config
-        self.weights = weights
-        self.quantised = quantised
+        self.products = products
         self.low_rank = low_rank
         self.parts = joined_linears(config)
         self._inputs: dict[str, Node] = {}
@@ -115,15 +102,17 @@ class GraphBuilder:
 
     def _layer(self, layer: int, hidden: Node) -> Node:
         prefix = f"model.layers.{layer}."
-        normal = self._norm(hidden, prefix + "input_layernorm.weight")
-        attended = self._attention(layer, normal)
+        normal = self.products.normal(hidden, prefix + "input_layernorm.weight")
+        attended = self.products.operand(self._attention(layer, normal))
         hidden = ops.add(hidden, self._linear(f"{layer}.o", attended))
-        normal = self._norm(hidden, prefix + "post_attention_layernorm.weight")
-        both = self._linear(f"{layer}.gate_up", normal)
-        return ops.add(hidden, self._linear(f"{layer}.down", swiglu(both, 1)))
+        normal = self.products.normal(hidden, prefix + "post_attention_layernorm.weight")
+        added = None if self.low_rank is None else self._adapter
+        gated = self.products.gated(f"{layer}.gate", f"{layer}.up", normal, added)
+        return ops.add(hidden, self._linear(f"{layer}.down", self.products.middle(gated)))
 
     def _head(self, hidden: Node) -> list[Node]:
-        logits = self._matmul("head", self._norm(hidden, "model.norm.weight"))
+        normal = self.products.normal(hidden, "model.norm.weight")
+        logits = self.products.product("head", normal)
         count = min(TOP, self.config.vocab_size)
         top = ops.topk(logits, constant(count), -1, "max", "value")
         highest = ops.reduce_max(logits, constant([1]), True)
@@ -138,24 +127,14 @@ class GraphBuilder:
             output.set_names({key})
         return [ops.result(output) for output in named.values()]
 
-    def _matmul(self, product: str, x: Node) -> Node:
-        if self.quantised is None:
-            weight = np.concatenate([self.weights(n + ".weight") for n in self.parts[product]])
-            return float_product(x, weight)
-        values, scale = (self.quantised[f"{product}.{part}"] for part in ("values", "scale"))
-        stored = ops.constant(values, Type.i8, shared_memory=True)
-        scales = ops.constant(scale, Type.f16, shared_memory=True)
-        return int8_product(x, stored, scales)
-
-    def _linear(self, product: str, x: Node) -> Node:
+    def _linear(self, product: str, x: Operand) -> Node:
         """Several projections of one input as one product, plus the adapter on its rows."""
-        y = self._matmul(product, x)
+        y = self.products.product(product, x)
         if product.endswith("qkv"):
-            bias = np.concatenate([self.weights(name + ".bias") for name in self.parts[product]])
-            y = ops.add(y, constant(bias.reshape(1, -1), Type.f32))
+            y = ops.add(y, constant(self.products.bias(product).reshape(1, -1), Type.f32))
         return y if self.low_rank is None else ops.add(y, self._adapter(product, x))
 
-    def _adapter(self, product: str, x: Node) -> Node:
+    def _adapter(self, product: str, x: Operand) -> Node:
         assert self.low_rank is not None
         layer = int(product.split(".", maxsplit=1)[0])
         pairs = [self.low_rank(layer, name.rsplit(".", 1)[1]) for name in self.parts[product]]
@@ -165,17 +144,7 @@ class GraphBuilder:
         for a, b in pairs:
             up[row : row + b.shape[0], column : column + a.shape[0]] = b
             row, column = row + b.shape[0], column + a.shape[0]
-        low = ops.multiply(self._low_rank(x, down), self._inputs["adapted"])
-        return self._low_rank(low, up)
-
-    def _low_rank(self, x: Node, weight: NDArray[np.float32]) -> Node:
-        if self.quantised is None:
-            return float_product(x, weight)
-        values, scale = quantise(weight)
-        return int8_product(x, constant(values, Type.i8), constant(scale, Type.f16))
-
-    def _norm(self, x: Node, name: str) -> Node:
-        return rms_norm(x, self.weights(name).reshape(1, -1), self.config.rms_norm_eps)
+        return self.products.low_rank(down, up, x, self._inputs["adapted"])
 
     def _rotate(self, x: Node, heads: int) -> Node:
         """Rotary embedding of `[rows, heads * head]`, halves paired as in the reference.
@@ -191,7 +160,7 @@ class GraphBuilder:
         )
         return ops.reshape(rotated, constant([-1, heads * self.config.head_dim]), False)
 
-    def _attention(self, layer: int, x: Node) -> Node:
+    def _attention(self, layer: int, x: Operand) -> Node:
         config = self.config
         wide = config.num_attention_heads * config.head_dim
         narrow = config.num_key_value_heads * config.head_dim

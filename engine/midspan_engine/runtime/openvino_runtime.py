@@ -13,7 +13,18 @@ from midspan_engine.models.config import TransformerConfig
 from midspan_engine.runtime.blocks import BLOCK, BlockPool
 from midspan_engine.runtime.folder_weights import FolderWeights
 from midspan_engine.runtime.openvino_graph import GraphBuilder
-from midspan_engine.runtime.quantised import quantise_apart, quantised_path, read_quantised
+from midspan_engine.runtime.openvino_products import (
+    ExactProducts,
+    GroupedProducts,
+    RotatedProducts,
+)
+from midspan_engine.runtime.quantised import (
+    best_kind,
+    quantise_apart,
+    quantised_path,
+    read_quantised,
+)
+from midspan_engine.runtime.rotation import Rotation
 from midspan_engine.runtime.rows import PassCount, RowGroup, RowScores, rotary_angles
 
 if TYPE_CHECKING:
@@ -23,7 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.adapter_file import AdapterArrays
-    from midspan_engine.runtime.quantised import Merge
+    from midspan_engine.runtime.openvino_products import Arithmetic, Products
+    from midspan_engine.runtime.quantised import Kind, Merge
+    from midspan_engine.runtime.rotation import LowRank
 
     Progress = Callable[[float, str], None]
 
@@ -50,7 +63,8 @@ class OpenVinoRuntime:
         threads: 0 for one for each physical core.
         adapter: Low-rank weights for masked rows.
         merge: An adapter that is merged into the weights.
-        exact: float32 weights instead of int8.
+        arithmetic: float32 (`exact`) or one of two ways to compute in int8; None takes the int8
+            that suits the processor.
         progress: Called with a share 0..1 and what is being done.
 
     Raises:
@@ -67,10 +81,12 @@ class OpenVinoRuntime:
         threads: int = 0,
         adapter: AdapterArrays | None = None,
         merge: Merge | None = None,
-        exact: bool = False,
+        arithmetic: Arithmetic | None = None,
         progress: Progress = lambda _share, _what: None,
     ) -> None:
         self.config = TransformerConfig.from_folder(folder)
+        arithmetic = arithmetic or best_kind()
+        exact = arithmetic == "exact"
         self.name = "openvino-fp32" if exact else "openvino-int8"
         self.has_adapter = adapter is not None
         self.count = PassCount()
@@ -78,16 +94,17 @@ class OpenVinoRuntime:
         merged = merge.read(self.config) if merge and exact else None
         self._weights = FolderWeights(folder, merged)
         self._mask_embedding = adapter.mask_embedding if adapter else None
-        quantised = None if exact else self._quantised(folder, merge, progress)
+        self._kept: dict[str, NDArray[Any]] = {}
+        if arithmetic != "exact":
+            self._kept = self._quantised(folder, merge, arithmetic, progress)
         progress(0.6, "compiling the graph")
-        low_rank = adapter.pair if adapter else None
-        model = GraphBuilder(self.config, self._weights, quantised, low_rank).build()
+        self._rotation = Rotation(self.config, self._weights) if arithmetic == "rows" else None
+        model = self._graph(arithmetic, adapter)
         options = dict(OPTIONS, DYNAMIC_QUANTIZATION_GROUP_SIZE="0" if exact else "128")
         if threads:
             options["INFERENCE_NUM_THREADS"] = str(threads)
         core = openvino.Core()
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
-        self._kept = quantised
         self.pool = self._new_pool(cache_bytes)
 
     def forward(self, groups: Sequence[RowGroup]) -> list[RowScores]:
@@ -102,7 +119,7 @@ class OpenVinoRuntime:
 
     def settle(self) -> None:
         """Let the system drop the mapped int8 file: the compiled graph holds its own copy."""
-        for array in (self._kept or {}).values():
+        for array in self._kept.values():
             base = array
             while isinstance(base, np.ndarray) and base.base is not None:
                 base = base.base
@@ -110,17 +127,29 @@ class OpenVinoRuntime:
                 base.madvise(mmap.MADV_DONTNEED)
                 return
 
+    def _graph(self, arithmetic: Arithmetic, adapter: AdapterArrays | None) -> openvino.Model:
+        low_rank: LowRank | None = adapter.pair if adapter else None
+        products: Products
+        if arithmetic == "exact":
+            products = ExactProducts(self.config, self._weights)
+        elif self._rotation is None:
+            products = GroupedProducts(self.config, self._weights, self._kept)
+        else:
+            products = RotatedProducts(self.config, self._kept)
+            low_rank = self._rotation.low_rank(low_rank) if low_rank else None
+        return GraphBuilder(self.config, products, low_rank).build()
+
     def _quantised(
-        self, folder: Path, merge: Merge | None, progress: Progress
+        self, folder: Path, merge: Merge | None, kind: Kind, progress: Progress
     ) -> dict[str, NDArray[Any]]:
-        path = quantised_path(folder, merge)
-        found = read_quantised(path)
+        path = quantised_path(folder, merge, kind)
+        found = read_quantised(path, kind)
         if found is None:
             if merge is not None:
                 merge.read(self.config)  # refuses a bad file by name, which the process cannot
             progress(0.1, "converting the weights to int8, once")
-            quantise_apart(folder, path, merge)
-            found = read_quantised(path)
+            quantise_apart(folder, path, merge, kind)
+            found = read_quantised(path, kind)
         if found is None:
             raise OSError(f"{path} could not be read back after it was written")
         return found
@@ -165,7 +194,7 @@ class OpenVinoRuntime:
             if self._mask_embedding is None:
                 raise ValueError("a masked row needs an adapter, and none is loaded")
             hidden[masked] = self._mask_embedding
-        return hidden
+        return self._rotation.stream(hidden) if self._rotation else hidden
 
     def _set_blocks(self, groups: Sequence[RowGroup]) -> None:
         begins, block_begins, blocks, wanted = [0], [0], [], []

@@ -97,7 +97,7 @@ def make_engine(
                 tiny_folder,
                 cache_bytes=8 * 1024 * 1024,
                 adapter=tiny_adapter if adapter else None,
-                exact=True,
+                arithmetic="exact",
             )
         # The engines of this module share a pool; each starts with all of it.
         for earlier in made:
@@ -119,7 +119,7 @@ def make_ending(
     tensors = load_file(folder / "model.safetensors")
     tensors["model.embed_tokens.weight"][tiny_tokenizer.special.eos] *= END_LOUDER
     save_file(tensors, folder / "model.safetensors")
-    runtime = OpenVinoRuntime(folder, cache_bytes=8 * 1024 * 1024, exact=True)
+    runtime = OpenVinoRuntime(folder, cache_bytes=8 * 1024 * 1024, arithmetic="exact")
     made: list[Engine] = []
 
     def make(config: RewriteConfig | None = None) -> Engine:

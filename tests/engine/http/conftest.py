@@ -66,7 +66,7 @@ class TinyServer:
 @pytest.fixture(scope="session")
 def tiny_runtime(tiny_folder: Path, tiny_adapter: AdapterArrays) -> OpenVinoRuntime:
     return OpenVinoRuntime(
-        tiny_folder, cache_bytes=16 * 1024 * 1024, adapter=tiny_adapter, exact=True
+        tiny_folder, cache_bytes=16 * 1024 * 1024, adapter=tiny_adapter, arithmetic="exact"
     )
 
 

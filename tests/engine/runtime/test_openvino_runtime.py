@@ -14,20 +14,23 @@ import torch
 
 from midspan_engine.adapters import Adapters
 from midspan_engine.models.adapter import Adapter, load_adapter
-from midspan_engine.models.adapter_file import AdapterError, AdapterInfo
+from midspan_engine.models.adapter_file import AdapterError
 from midspan_engine.models.config import TransformerConfig
 from midspan_engine.runtime import create_runtime
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
-from midspan_engine.runtime.quantised import Merge, quantise, quantised_path, read_quantised
+from midspan_engine.runtime.quantised import Merge
 from midspan_engine.runtime.rows import RowGroup
 from midspan_engine.runtime.torch_runtime import TorchRuntime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
+    from midspan_engine.models.adapter_file import AdapterArrays
     from midspan_engine.runtime.rows import RowScores, Runtime
+
+    MergedFile = Callable[..., Merge]
 
 CACHE = 4 * 1024 * 1024
 IDS = [int(i) for i in np.random.default_rng(3).integers(0, 300, 90)]
@@ -35,7 +38,7 @@ IDS = [int(i) for i in np.random.default_rng(3).integers(0, 300, 90)]
 
 @pytest.fixture(scope="module")
 def exact(tiny_folder: Path, tiny_adapter: AdapterArrays) -> OpenVinoRuntime:
-    return OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, adapter=tiny_adapter, exact=True)
+    return OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, adapter=tiny_adapter, arithmetic="exact")
 
 
 @pytest.fixture(scope="module")
@@ -207,68 +210,18 @@ def test_a_moved_suffix_scores_like_one_encoded_in_place(exact: OpenVinoRuntime)
     np.testing.assert_allclose(back.logits, kept.logits, atol=1e-3)
 
 
-def test_int8_keeps_the_order_of_clear_predictions(
-    tiny_folder: Path, exact: OpenVinoRuntime
-) -> None:
-    int8 = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
-    rough, true = run(int8, [90], wanted=60), run(exact, [90], wanted=60)
-    margin = true.top_logits[:, 0] - true.top_logits[:, 1]
-    clear = margin > 0.5
-    assert clear.sum() > 20
-    assert (rough.top_ids[clear, 0] == true.top_ids[clear, 0]).mean() > 0.9
-
-
 def test_a_masked_row_without_an_adapter_is_an_error(tiny_folder: Path) -> None:
-    plain = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, exact=True)
+    plain = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, arithmetic="exact")
     sequence = new_sequence(plain, 40)
     with pytest.raises(ValueError, match="needs an adapter"):
         plain.forward([block_group(sequence, IDS[:8], [2, 3, 4, 5, 6, 7])])
 
 
-def test_quantising_restores_weights_within_half_a_step() -> None:
-    weight = np.random.default_rng(0).standard_normal((6, 256)).astype(np.float32)
-    values, scale = quantise(weight)
-    assert values.shape == (6, 2, 128)
-    restored = (values * scale.astype(np.float32)).reshape(6, 256)
-    step = np.repeat(scale.astype(np.float32)[:, :, 0], 128, axis=1)
-    assert (np.abs(restored - weight) <= step * 0.51).all()
-
-
-def test_a_damaged_int8_file_is_made_again(tiny_folder: Path) -> None:
-    path = quantised_path(tiny_folder, None)
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    assert read_quantised(path) is None
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
-    assert path.read_bytes() == whole
-
-
-def infill_file(folder: Path, target: Path, kind: AdapterKind = "infill", seed: int = 5) -> Merge:
-    """An adapter that is merged, whose low-rank weights change every prediction."""
-    torch.manual_seed(seed)
-    config = TransformerConfig.from_folder(folder)
-    adapter = Adapter(config, rank=2, alpha=2.0, masks=False)
-    for parameter in adapter.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    info = AdapterInfo(
-        base_sha256="b" * 64,
-        base_name="tiny",
-        rank=2,
-        alpha=2.0,
-        block=1,
-        tokens_trained=1,
-        kind=kind,
-    )
-    adapter.save(target, info, exact=True)
-    return Merge(target, "b" * 64, kind)
-
-
 def test_a_merged_infilling_adapter_gives_the_references_logits(
-    tiny_folder: Path, tmp_path: Path, exact: OpenVinoRuntime
+    tiny_folder: Path, merged_file: MergedFile, exact: OpenVinoRuntime
 ) -> None:
-    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
-    merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill, exact=True)
+    infill = merged_file("infill")
+    merged = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill, arithmetic="exact")
     config = TransformerConfig.from_folder(tiny_folder)
     adapter, _ = load_adapter(infill.path, config, base_sha256="b" * 64, kind="infill")
     reference = TorchRuntime(tiny_folder, cache_bytes=CACHE, merge=adapter)
@@ -277,35 +230,23 @@ def test_a_merged_infilling_adapter_gives_the_references_logits(
     assert np.abs(scores.logits - run(exact, [90]).logits).max() > 0.1
 
 
-def test_a_damaged_infilling_adapter_is_refused_by_name(tiny_folder: Path, tmp_path: Path) -> None:
-    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
+def test_a_damaged_infilling_adapter_is_refused_by_name(
+    tiny_folder: Path, merged_file: MergedFile
+) -> None:
+    infill = merged_file("infill")
     infill.path.write_bytes(infill.path.read_bytes()[:-50])
     with pytest.raises(AdapterError, match=r"infill\.safetensors is missing or damaged"):
         OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=infill)
-    other = Merge(infill_file(tiny_folder, infill.path).path, "e" * 64)
+    other = Merge(merged_file("infill").path, "e" * 64)
     with pytest.raises(AdapterError, match="was trained for tiny"):
         OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=other)
 
 
-def test_int8_weights_of_another_merged_adapter_make_room(
-    tiny_folder: Path, tmp_path: Path
-) -> None:
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
-    first = infill_file(tiny_folder, tmp_path / "first.safetensors")
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=first)
-    second = infill_file(tiny_folder, tmp_path / "second.safetensors", seed=6)
-    paths = [quantised_path(tiny_folder, infill) for infill in (None, first, second)]
-    assert len(set(paths)) == 3
-    assert [path.is_file() for path in paths] == [True, True, False]
-    OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=second)
-    assert [path.is_file() for path in paths] == [True, False, True]
-
-
 @pytest.fixture
-def both(tiny_folder: Path, tmp_path: Path) -> Adapters:
+def both(merged_file: MergedFile) -> Adapters:
     """Adapters of both kinds that are merged."""
-    infill = infill_file(tiny_folder, tmp_path / "infill.safetensors")
-    edits = infill_file(tiny_folder, tmp_path / "edits.safetensors", "edits", seed=6)
+    infill = merged_file("infill")
+    edits = merged_file("edits", kind="edits", seed=6)
     return Adapters(base_sha256="b" * 64, infill=infill.path, edits=edits.path)
 
 
@@ -319,16 +260,6 @@ def test_weights_for_next_edits_have_their_own_adapter_merged(
     assert_close(ours, reference, tolerance=1e-3)
     usual = run(create(name="openvino-fp32"), [90])
     assert np.abs(usual.logits - ours.logits).max() > 0.1
-
-
-def test_int8_weights_for_next_edits_stay_beside_those_for_completions(
-    tiny_folder: Path, both: Adapters
-) -> None:
-    merges = [Merge.of(both), Merge.of(both, for_edits=True)]
-    for merge in merges:
-        OpenVinoRuntime(tiny_folder, cache_bytes=CACHE, merge=merge)
-    assert all(quantised_path(tiny_folder, merge).is_file() for merge in merges)
-    assert Merge.of(Adapters(base_sha256="b" * 64), for_edits=True) is None
 
 
 def test_the_engine_does_not_need_torch(tiny_folder: Path) -> None:
@@ -355,17 +286,3 @@ def test_block_rows_equal_the_torch_reference_with_the_same_adapter(
     for masks in ([2, 3, 4, 5, 6, 7], [2, 4, 7]):
         expected = block_scores(adapted_reference, IDS[20:28], masks)
         assert_close(block_scores(exact, IDS[20:28], masks), expected, tolerance=2e-3)
-
-
-def test_a_rows_result_does_not_depend_on_its_company(tiny_folder: Path) -> None:
-    """Verified decoding is exactly greedy only if this holds; the real weights are tested too."""
-    int8 = OpenVinoRuntime(tiny_folder, cache_bytes=CACHE)
-    sequence = new_sequence(int8, 90)
-    int8.forward([RowGroup.causal(sequence, 0, IDS[:40])])
-    seen = set()
-    for rows in (1, 2, 3, 8, 17, 33):
-        wanted = list(range(rows))
-        scores = int8.forward([RowGroup.causal(sequence, 40, IDS[40 : 40 + rows], wanted)])[0]
-        place, slot = int8.pool.places(sequence, 40, 1)
-        seen.add((scores.logits[0].tobytes(), int8.pool.storage[:, :, place, :, slot].tobytes()))
-    assert len(seen) == 1

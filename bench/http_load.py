@@ -166,6 +166,7 @@ async def _closed(port: int, clients: int, seconds: float) -> dict[str, Any]:
 async def _churn(server: ServeProcess, requests: int, hang_ups: float) -> dict[str, Any]:
     draw = random.Random(5)
     chosen = places(40)
+    keys = 9
     outcomes: Counter[str] = Counter()
     memory: dict[int, float] = {}
     numbers = iter(tqdm(range(1, requests + 1), desc="churn"))
@@ -173,8 +174,12 @@ async def _churn(server: ServeProcess, requests: int, hang_ups: float) -> dict[s
 
     async def ask_on() -> None:
         nonlocal typical_s
-        for number in numbers:
-            body = _body(chosen[number % len(chosen)], number % 9, f"churn-{number % 7}")
+        # Each types a few characters at one place, then goes on to another, as people do.
+        user = f"churn-{draw.random()}"
+        for own, number in enumerate(numbers):
+            if own % keys == 0:
+                place = draw.choice(chosen)
+            body = _body(place, own % keys, user)
             body["max_tokens"] = draw.randint(1, 16)
             # Hanging up falls anywhere between the first byte and the answer.
             patience = draw.uniform(0.0, typical_s) if draw.random() < hang_ups else None

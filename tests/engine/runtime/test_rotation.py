@@ -67,13 +67,13 @@ def test_products_of_rotated_inputs_are_the_rotated_products(
     x = normals(4, 128)
     prefix = "model.layers.1."
     gain = weights(prefix + "post_attention_layernorm.weight")
-    expected = (x * gain) @ weights(prefix + "mlp.gate_proj.weight").T
+    gated = (x * gain) @ weights(prefix + "mlp.gate_proj.weight").T
     found = rotation.stream(x) @ rotation.product("1.gate").T
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    expected = rotation.stream(x @ weights(prefix + "self_attn.o_proj.weight").T)
+    np.testing.assert_allclose(found, gated, atol=1e-3)
+    output = rotation.stream(x @ weights(prefix + "self_attn.o_proj.weight").T)
     head = block_of(rotation.config.head_dim)
     found = rotated(x, head) @ rotation.product("1.o").T
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(found, output, atol=1e-3)
 
 
 def test_the_head_takes_the_rotated_stream(rotation: Rotation, weights: FolderWeights) -> None:
@@ -90,11 +90,12 @@ def test_values_come_rotated_by_head_and_queries_and_keys_as_they_were(
     gain = weights("model.layers.0.input_layernorm.weight")
     parts = [f"model.layers.0.self_attn.{name}_proj" for name in "qkv"]
     query, key, value = (
-        (x * gain) @ weights(part + ".weight").T + weights(part + ".bias") for part in parts
+        ((x * gain) @ weights(part + ".weight").T + weights(part + ".bias")).astype(np.float32)
+        for part in parts
     )
     found = rotation.stream(x) @ rotation.product("0.qkv").T + rotation.bias("0.qkv")
-    expected = [query, key, rotated(value, block_of(config.head_dim))]
-    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-3)
+    expected = np.concatenate([query, key, rotated(value, block_of(config.head_dim))], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

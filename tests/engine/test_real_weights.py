@@ -208,10 +208,12 @@ def test_int8_predicts_what_float32_predicts(int8: Runtime, tokenizer: Tokenizer
     assert agree / total > 0.93
 
 
+@pytest.mark.parametrize("name", ["openvino-groups", "openvino-rows"])
 def test_a_rows_result_is_the_same_to_the_last_bit_in_any_company(
-    int8: Runtime, tokenizer: Tokenizer
+    name: RuntimeName, tokenizer: Tokenizer
 ) -> None:
     """A lone row takes other kernels on this network, which the tiny ones do not show."""
+    int8 = with_adapters(name, mask="none")
     prefix, suffix = prompts(1)[0]
     ids = token_ids(tokenizer, prefix, suffix)
     sequence = CachedSequence()

@@ -11,7 +11,7 @@ from midspan_engine.models.adapter_file import read_adapter
 from midspan_engine.models.config import ModelConfigError, TransformerConfig
 from midspan_engine.models.family import read_family
 from midspan_engine.protocol import MidspanError
-from midspan_engine.runtime.quantised import Merge
+from midspan_engine.runtime.quantised import Arithmetic, Merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,23 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, str], None]
 
-RuntimeName = Literal["auto", "openvino", "openvino-fp32", "torch", "kernels", "kernels-int8"]
+RuntimeName = Literal[
+    "auto",
+    "openvino",
+    "openvino-groups",
+    "openvino-rows",
+    "openvino-fp32",
+    "torch",
+    "kernels",
+    "kernels-int8",
+]
+"""`openvino` computes in int8 in the way that suits the processor, `-groups` and `-rows` in one of
+the two (`openvino_products`)."""
+_ARITHMETIC: dict[RuntimeName, Arithmetic] = {
+    "openvino-groups": "groups",
+    "openvino-rows": "rows",
+    "openvino-fp32": "exact",
+}
 KERNELS: tuple[RuntimeName, ...] = ("kernels", "kernels-int8")
 _logger = logging.getLogger(__name__)
 
@@ -78,7 +94,7 @@ def create_runtime(
         threads=threads,
         adapter=None if for_edits else _mask_arrays(folder, adapters),
         merge=Merge.of(adapters, for_edits=for_edits),
-        arithmetic="exact" if chosen == "openvino-fp32" else None,
+        arithmetic=_ARITHMETIC.get(chosen),
         progress=progress,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import openvino.opset15 as ops
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     Weights = Callable[[str], NDArray[np.float32]]
 
-Arithmetic = Literal["exact", "groups", "rows"]
 Added = Callable[[str, "Operand"], Node]
 """What an adapter adds to the product of that name."""
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from midspan_engine.models.adapter_file import AdapterArrays
-    from midspan_engine.runtime.openvino_products import Arithmetic, Products
-    from midspan_engine.runtime.quantised import Kind, Merge
+    from midspan_engine.runtime.openvino_products import Products
+    from midspan_engine.runtime.quantised import Arithmetic, Kind, Merge
     from midspan_engine.runtime.rotation import LowRank
 
     Progress = Callable[[float, str], None]
@@ -51,6 +51,11 @@ OPTIONS = {
 }
 
 
+_NAMES: dict[Arithmetic, str] = {
+    "exact": "openvino-fp32",
+    "groups": "openvino-int8",
+    "rows": "openvino-int8-rows",
+}
 _NO_TREE = np.zeros(0, np.uint8)
 
 
@@ -87,7 +92,7 @@ class OpenVinoRuntime:
         self.config = TransformerConfig.from_folder(folder)
         arithmetic = arithmetic or best_kind()
         exact = arithmetic == "exact"
-        self.name = "openvino-fp32" if exact else "openvino-int8"
+        self.name = _NAMES[arithmetic]
         self.has_adapter = adapter is not None
         self.count = PassCount()
         # int8 weights have it merged on disk.

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     Weights = Callable[[str], NDArray[np.float32]]
 
 GROUP = 128
-FORMATS = {"groups": "midspan-int8-groups-2", "rows": "midspan-int8-rows-1"}
 Kind = Literal["groups", "rows"]
+FORMATS: dict[Kind, str] = {"groups": "midspan-int8-groups-2", "rows": "midspan-int8-rows-1"}
+Arithmetic = Literal["exact"] | Kind
 _LIMIT = 127.0
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -160,9 +161,10 @@ def quantise_apart(folder: Path, path: Path, merge: Merge | None, kind: Kind) ->
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise OSError(f"the weights in {folder} could not be converted to int8: {reason}")
+    kept = {quantised_path(folder, merge, one).name for one in FORMATS}
     others = path.parent.glob(f"{merge.kind}-*.safetensors") if merge else ()
     for other in others:
-        if other.name != path.name:
+        if other.name not in kept:
             other.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from midspan_engine.adapters import Adapters
-from midspan_engine.runtime import quantised
+from midspan_engine.runtime import create_runtime, quantised
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.openvino_runtime import OpenVinoRuntime
 from midspan_engine.runtime.quantised import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from midspan_engine.models.adapter_file import AdapterArrays
+    from midspan_engine.runtime import RuntimeName
     from midspan_engine.runtime.quantised import Kind
     from midspan_engine.runtime.rows import RowScores
 
@@ -81,6 +82,12 @@ def assert_same_order(rough: RowScores, true: RowScores, least: int) -> None:
     clear = true.top_logits[:, 0] - true.top_logits[:, 1] > 0.5
     assert clear.sum() >= least
     assert (rough.top_ids[clear, 0] == true.top_ids[clear, 0]).mean() > 0.9
+
+
+def test_either_kind_can_be_asked_for_by_name(tiny_folder: Path, kind: Kind) -> None:
+    asked: RuntimeName = "openvino-groups" if kind == "groups" else "openvino-rows"
+    chosen = create_runtime(tiny_folder, name=asked, cache_bytes=CACHE)
+    assert chosen.name == {"groups": "openvino-int8", "rows": "openvino-int8-rows"}[kind]
 
 
 def test_clear_predictions_keep_their_order(int8: OpenVinoRuntime, exact: OpenVinoRuntime) -> None:

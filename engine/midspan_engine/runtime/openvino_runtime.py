@@ -10,7 +10,7 @@ import numpy as np
 import openvino
 
 from midspan_engine.models.config import TransformerConfig
-from midspan_engine.runtime.blocks import BLOCK, BlockPool
+from midspan_engine.runtime.blocks import BLOCK, BlockPool, CachedSequence
 from midspan_engine.runtime.folder_weights import FolderWeights
 from midspan_engine.runtime.openvino_graph import GraphBuilder
 from midspan_engine.runtime.openvino_products import (
@@ -56,6 +56,8 @@ _NAMES: dict[Arithmetic, str] = {
     "groups": "openvino-int8",
     "rows": "openvino-int8-rows",
 }
+_STEP = 16
+"""Rows of a tile; more rows than that come in multiples of it."""
 _NO_TREE = np.zeros(0, np.uint8)
 
 
@@ -110,6 +112,7 @@ class OpenVinoRuntime:
             options["INFERENCE_NUM_THREADS"] = str(threads)
         core = openvino.Core()
         self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._nobody = CachedSequence()
         self.pool = self._new_pool(cache_bytes)
 
     def forward(self, groups: Sequence[RowGroup]) -> list[RowScores]:
@@ -117,10 +120,22 @@ class OpenVinoRuntime:
         rows = sum(len(group.ids) for group in groups)
         self.count.add(rows)
         groups = [_with_company(group) for group in groups]
-        self._set_rows(groups)
-        self._set_blocks(groups)
+        padded = self._padded(groups)
+        self._set_rows(padded)
+        self._set_blocks(padded)
         self._request.infer()
         return self._scores(groups)
+
+    def _padded(self, groups: list[RowGroup]) -> list[RowGroup]:
+        """With rows that nobody sees, so that passes come in few sizes.
+
+        The plugin makes kernels for every size that it meets, which takes time, and keeps them.
+        """
+        rows = sum(group.rows for group in groups)
+        missing = -rows % _STEP if rows > _STEP else 0
+        if missing == 1:
+            missing += _STEP  # see `_with_company`
+        return [*groups, RowGroup.causal(self._nobody, 0, [0] * missing)] if missing else groups
 
     def settle(self) -> None:
         """Let the system drop the mapped int8 file: the compiled graph holds its own copy."""
@@ -168,12 +183,14 @@ class OpenVinoRuntime:
         )
         block_bytes = layers * 2 * heads * BLOCK * size * 4
         blocks = max(2, cache_bytes // block_bytes)
-        storage = np.zeros((layers, 2, blocks, heads, BLOCK, size), np.float32)
+        # One more, which is nobody's (see `_padded`).
+        storage = np.zeros((layers, 2, blocks + 1, heads, BLOCK, size), np.float32)
+        self._nobody.blocks = [blocks]
         for layer in range(layers):
             for index, name in enumerate(("key", "value")):
                 tensor = openvino.Tensor(storage[layer, index], shared_memory=True)
                 self._request.set_tensor(f"{name}.{layer}", tensor)
-        return BlockPool(storage, config.rope_theta)
+        return BlockPool(storage[:, :, :blocks], config.rope_theta)
 
     def _set(self, name: str, values: NDArray[Any]) -> None:
         self._request.set_tensor(name, openvino.Tensor(values))

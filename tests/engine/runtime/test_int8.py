@@ -129,6 +129,37 @@ def test_a_causal_row_is_the_same_beside_masks_and_without_the_adapter(
     assert len(seen) == 1
 
 
+def test_rows_that_fill_up_a_pass_belong_to_nobody(int8: OpenVinoRuntime) -> None:
+    """40 rows are computed as 48: neither the cache nor the scores of others show it."""
+    everything = CachedSequence()
+    int8.pool.reserve(everything, int8.pool.capacity * 32 - 96)
+    sequence = sequence_in(int8)
+    assert not int8.pool.free_blocks
+    before = int8.pool.storage[:, :, everything.blocks].copy()
+    scores = int8.forward([RowGroup.causal(sequence, 0, IDS[:40], [39])])
+    assert [len(one.logits) for one in scores] == [1]
+    np.testing.assert_array_equal(int8.pool.storage[:, :, everything.blocks], before)
+    alone = int8.forward([RowGroup.causal(sequence, 39, IDS[39:40], [0])])[0].logits[0]
+    assert np.abs(alone - scores[0].logits[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("rows", [16, 17, 31, 32, 33, 47, 90])
+def test_passes_come_in_few_sizes(
+    int8: OpenVinoRuntime, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    sizes: list[int] = []
+    set_rows = int8._set_rows
+
+    def counting(groups: list[RowGroup]) -> None:
+        sizes.append(sum(group.rows for group in groups))
+        set_rows(groups)
+
+    monkeypatch.setattr(int8, "_set_rows", counting)
+    int8.forward([RowGroup.causal(sequence_in(int8), 0, IDS[:rows])])
+    assert sizes[0] % 16 == 0
+    assert rows <= sizes[0] <= rows + 17
+
+
 def test_groups_restore_weights_within_half_a_step() -> None:
     weight = np.random.default_rng(0).standard_normal((6, 256)).astype(np.float32)
     values, scale = quantise(weight)

@@ -79,7 +79,7 @@ def _features(entry: dict[str, Any], uri: str) -> Features | None:
         lowest_logprob=entry["lowest_logprob"],
     )
     parts = proposals(document, region, entry["text"])
-    seen = features(edited, parts, _newest(entry, document, start)) if parts else None
+    seen = features(edited, parts, [_newest(entry, document, start)]) if parts else None
     syntax.forget(uri)
     return seen
 

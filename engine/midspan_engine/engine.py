@@ -17,6 +17,8 @@ from midspan_engine.protocol import (
     EditRequest,
     Infill,
     InfillRequest,
+    LikelihoodRequest,
+    Likelihoods,
     Partial,
     RequestRejected,
 )
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from midspan_engine.runtime.standby import Standby
     from midspan_engine.tokenizer import Tokenizer
 
-    Request = InfillRequest | EditRequest
-    Answer = Infill | Edited | Partial | RequestRejected
+    Request = InfillRequest | EditRequest | LikelihoodRequest
+    Answer = Infill | Edited | Likelihoods | Partial | RequestRejected
     Reply = Callable[[Answer], None]
 
 _URGENT_PATIENCE_PASSES = 2
@@ -70,7 +72,7 @@ class _Running:
 class _Held:
     """A request that waits for its network."""
 
-    request: EditRequest
+    request: EditRequest | LikelihoodRequest
     reply: Reply
     arrived: float | None
 
@@ -171,8 +173,7 @@ class Engine:
         Args:
             key: Names the request in `cancel`.
             request: `session` must be unique among clients.
-            reply: Called with every `Partial`, then once with the `Infill` or `Edited`, or the
-                refusal.
+            reply: Called with every `Partial`, then once with the answer or the refusal.
             arrived: `time.perf_counter()` when the request came in.
         """
         self.cancel(key)  # an id that is used again names the newer request
@@ -182,7 +183,7 @@ class Engine:
         try:
             check(request)
             self._check_room()
-            if isinstance(request, EditRequest) and self._waits_for_weights(request):
+            if not isinstance(request, InfillRequest) and self._waits_for_weights(request):
                 self._held[key] = _Held(request=request, reply=reply, arrived=arrived)
                 return
             task = self._task(request, reply, arrived)
@@ -201,8 +202,7 @@ class Engine:
         """End a request with an answer that has nothing in it, unless it is answered already."""
         held = self._held.pop(key, None)
         if held is not None:
-            version = held.request.document_version
-            held.reply(Edited(id=held.request.id, document_version=version, finish="cancelled"))
+            held.reply(_cancelled(held.request))
         running = self._running.pop(key, None)
         if running is not None:
             running.passes.close()
@@ -288,6 +288,12 @@ class Engine:
         assert isinstance(answer, Edited)
         return answer
 
+    def likelihoods(self, request: LikelihoodRequest) -> Likelihoods:
+        """As `infill`, for passages."""
+        answer = self._serve(request)
+        assert isinstance(answer, Likelihoods)
+        return answer
+
     def _serve(self, request: Request) -> Answer:
         answers: list[Answer] = []
         self.submit(object(), request, answers.append)
@@ -310,9 +316,9 @@ class Engine:
 
     def _runtime_of(self, request: Request) -> Runtime | CanvasRuntime:
         edits = self.standby.runtime if self.standby else None
-        return edits if edits and isinstance(request, EditRequest) else self.runtime
+        return self.runtime if isinstance(request, InfillRequest) or not edits else edits
 
-    def _waits_for_weights(self, request: EditRequest) -> bool:
+    def _waits_for_weights(self, request: EditRequest | LikelihoodRequest) -> bool:
         """Whether the network for next edits is still to come.
 
         Raises:
@@ -386,4 +392,11 @@ class Engine:
     def _task(self, request: Request, reply: Reply, arrived: float | None) -> Task:
         if isinstance(request, InfillRequest):
             return self.solver.infill_task(request, reply, arrived)
+        if isinstance(request, LikelihoodRequest):
+            return self.solver.likelihood_task(request, arrived)
         return self.solver.edit_task(request, arrived)
+
+
+def _cancelled(request: EditRequest | LikelihoodRequest) -> Edited | Likelihoods:
+    kind = Edited if isinstance(request, EditRequest) else Likelihoods
+    return kind(id=request.id, document_version=request.document_version, finish="cancelled")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         EngineState,
         Infill,
         InfillRequest,
+        LikelihoodRequest,
+        Likelihoods,
     )
     from midspan_server.engine_launcher import EngineLauncher
 
@@ -73,6 +75,10 @@ class Rewriter(Protocol):
         """
         ...
 
+    async def likelihoods(self, request: LikelihoodRequest) -> Likelihoods | None:
+        """Return what became unlikely; None, cancelling and errors as in `Engine.infill`."""
+        ...
+
 
 class EngineClient:
     """One connection to the user's engine, opened when needed and opened again when lost.
@@ -112,6 +118,11 @@ class EngineClient:
         """See `Rewriter.edit`."""
         connection = await self._ready()
         return await connection.edit(request) if connection else None
+
+    async def likelihoods(self, request: LikelihoodRequest) -> Likelihoods | None:
+        """See `Rewriter.likelihoods`."""
+        connection = await self._ready()
+        return await connection.likelihoods(request) if connection else None
 
     async def connect(self) -> EngineConnection:
         """Return the open connection, making one if there is none. The model may load still.

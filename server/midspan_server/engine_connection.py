@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,8 @@ from midspan_engine.protocol import (
     Hello,
     Infill,
     InfillRequest,
+    LikelihoodRequest,
+    Likelihoods,
     Partial,
     ProtocolMismatch,
     RequestRejected,
@@ -34,6 +36,9 @@ from midspan_server.engine_socket import check_folder, check_peer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_Request: TypeAlias = InfillRequest | EditRequest | LikelihoodRequest
+_Answer: TypeAlias = Infill | Edited | Likelihoods
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +56,7 @@ class _Pending:
     def __init__(self, on_partial: Callable[[str], None] | None) -> None:
         self.on_partial = on_partial
         loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[Infill | Edited | None] = loop.create_future()
+        self.answer: asyncio.Future[_Answer | None] = loop.create_future()
 
 
 class EngineConnection:
@@ -149,9 +154,14 @@ class EngineConnection:
         answer = await self._ask(request, None)
         return answer if isinstance(answer, Edited) and answer.finish != "cancelled" else None
 
+    async def likelihoods(self, request: LikelihoodRequest) -> Likelihoods | None:
+        """See `Rewriter.likelihoods`; otherwise like `infill`."""
+        answer = await self._ask(request, None)
+        return answer if isinstance(answer, Likelihoods) and answer.finish != "cancelled" else None
+
     async def _ask(
-        self, request: InfillRequest | EditRequest, on_partial: Callable[[str], None] | None
-    ) -> Infill | Edited | None:
+        self, request: _Request, on_partial: Callable[[str], None] | None
+    ) -> _Answer | None:
         if not self.is_open:
             return None
         patience_s = _patience_s(request)
@@ -259,14 +269,16 @@ async def open_connection(
     return connection
 
 
-def _patience_s(request: InfillRequest | EditRequest) -> float:
+def _patience_s(request: _Request) -> float:
     if request.budget_ms is not None:
         return request.budget_ms / 1000 + _BEYOND_BUDGET_S
+    if isinstance(request, LikelihoodRequest):
+        return _WITHOUT_BUDGET_S
     answers = request.n if isinstance(request, InfillRequest) else 1
     return max(_WITHOUT_BUDGET_S, _PER_TOKEN_S * request.max_tokens * answers)
 
 
-def _encoded(request: InfillRequest | EditRequest) -> bytes:
+def _encoded(request: _Request) -> bytes:
     """Encode a request. Half a surrogate pair, which no utf-8 can carry, travels as U+FFFD."""
     try:
         return encode(request)

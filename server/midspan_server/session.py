@@ -169,11 +169,13 @@ class Session:
 
     def _scene(self) -> Scene:
         may_read = self._suggester.may_read
+        context = self.settings.context
         readable = (one for one, _ in self.documents.by_recency() if may_read(one))
         return Scene(
             history=self.history,
             documents=tuple(searched(self.history, readable)),
             roots=self.documents.roots(),
+            snippet_chars=context.snippet_chars if context.snippets else 0,
         )
 
     def opened(self, uri: str) -> None:

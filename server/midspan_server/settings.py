@@ -77,6 +77,8 @@ class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
         show: How likely an edit must be taken to be shown: `eager` shows doubtful ones, `quiet`
             hardly any that is not wanted.
         budget_ms: For all the regions that the model is asked about after a save or an accept.
+        likelihood: Whether the model is first asked which regions became unlikely. Off: it takes
+            most of a second or more and finds the place no more often.
         hints: Whether editors that draw no next edits get them as diagnostics with quick fixes.
     """
 
@@ -86,6 +88,7 @@ class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     model: bool = True
     show: Show = "balanced"
     budget_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 2500
+    likelihood: bool = False
     hints: bool = True
 
 

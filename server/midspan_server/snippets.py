@@ -46,7 +46,7 @@ while with yield True False None
 _EVERYDAY = frozenset(_EVERYDAY_WORDS.split())
 
 
-_Question: TypeAlias = tuple[tuple[int, ...], frozenset[tuple[str, int]], int]
+_Question: TypeAlias = tuple[tuple[int, ...], frozenset[tuple[str, int]], frozenset[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,10 @@ def forget(uri: str) -> None:
 
 
 def choose(
-    query: Counter[str], documents: Sequence[OpenDocument], budget: int
+    query: Counter[str],
+    documents: Sequence[OpenDocument],
+    budget: int,
+    enough: frozenset[str] = frozenset(),
 ) -> tuple[Snippet, ...]:
     """Choose windows of `documents` that share identifiers with `query`, most relevant last.
 
@@ -130,23 +133,31 @@ def choose(
         query: Identifiers around the cursor.
         documents: Others than the one being edited.
         budget: Characters of all snippets together.
+        enough: Identifiers that are reason enough alone; of others a window has to share two.
     """
     ranked = sorted(documents, key=lambda document: -document.last_used)[:MAX_DOCUMENTS]
     indexes = [_index(document.snapshot) for document in ranked]
-    question = (tuple(one.number for one in indexes), frozenset(query.items()), budget)
+    question = (tuple(one.number for one in indexes), frozenset(query.items()), enough, budget)
     answer = _answers.pop(question, None)
     if answer is None:
-        answer = _within(budget, _best(query, indexes))
+        answer = _within(budget, _best(query, indexes, enough))
     _answers[question] = answer
     while len(_answers) > _KEPT_ANSWERS:
         _answers.popitem(last=False)
     return answer
 
 
-def _best(query: Counter[str], indexes: list[_Index]) -> list[tuple[str, DocumentSnapshot]]:
+def _best(
+    query: Counter[str], indexes: list[_Index], enough: frozenset[str]
+) -> list[tuple[str, DocumentSnapshot]]:
     rarity = _rarity(window for one in indexes for window in one.windows)
     scored = [
-        (_score(query, window, rarity) / (1 + _RECENCY_STEP * rank), -order, window.text, one)
+        (
+            _score(query, window, rarity, enough) / (1 + _RECENCY_STEP * rank),
+            -order,
+            window.text,
+            one,
+        )
         for rank, one in enumerate(indexes)
         for order, window in enumerate(one.windows)
     ]
@@ -189,10 +200,12 @@ def _rarity(pool: Iterable[Window]) -> dict[str, float]:
     return {word: math.log(1 + total / (1 + count)) for word, count in counts.items()}
 
 
-def _score(query: Counter[str], window: Window, rarity: dict[str, float]) -> float:
+def _score(
+    query: Counter[str], window: Window, rarity: dict[str, float], enough: frozenset[str]
+) -> float:
     """Shared rare identifiers over the window's size; a window that defines one counts more."""
     shared = window.identifiers & query.keys()
-    if len(shared) < _MIN_SHARED and not shared & window.defined:
+    if len(shared) < _MIN_SHARED and not shared & (window.defined | enough):
         return 0.0
     # The square root keeps a word that is everywhere around the cursor from deciding alone.
     weight = sum(

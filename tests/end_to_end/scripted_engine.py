@@ -22,6 +22,8 @@ from midspan_engine.protocol import (
     Hello,
     Infill,
     InfillRequest,
+    LikelihoodRequest,
+    Likelihoods,
     Partial,
     StatusQuery,
     Welcome,
@@ -48,6 +50,7 @@ class ScriptedEngine:
         self.path = path
         self.requests: list[InfillRequest] = []
         self.edits: list[EditRequest] = []
+        self.measured: list[LikelihoodRequest] = []
         self.cancelled: list[int] = []
         self.connections = 0
         self.status = EngineStatus(state="ready", model="scripted")
@@ -118,6 +121,15 @@ class ScriptedEngine:
             )
         )
 
+    @staticmethod
+    def _nothing_lost(request: LikelihoodRequest) -> Likelihoods:
+        return Likelihoods(
+            id=request.id,
+            document_version=request.document_version,
+            finish="done",
+            losses=tuple((0.0,) * one.text.count("\n") for one in request.passages),
+        )
+
     def commit(self, request: InfillRequest, text: str) -> None:
         self.send(Partial(id=request.id, text=text))
 
@@ -170,6 +182,9 @@ class ScriptedEngine:
                 self.edits.append(message)
                 if (text := self.rewrite(message)) is not None:
                     self.answer_edit(message, text)
+            case LikelihoodRequest():
+                self.measured.append(message)
+                self.send(self._nothing_lost(message))
         async with self._news:
             self._news.notify_all()
 

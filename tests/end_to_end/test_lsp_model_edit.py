@@ -115,6 +115,18 @@ async def test_the_model_is_asked_where_no_rule_knows(
     assert (offered["source"], 0.4 < offered["confidence"] < 1) == ("engine", True)
 
 
+async def test_lines_that_are_to_go_as_a_whole_are_one_edit_without_text(
+    start_editor: StartEditor, engine: ScriptedEngine
+) -> None:
+    engine.rewrite = lambda _request: ""
+    editor = await start_editor()
+    editor.open(URI, TEXT)
+    editor.replace(URI, (0, 0), (7, 0), "")
+    [edit] = await _ask(editor, 0)
+    assert (edit.newText, edit.range.start.line, edit.range.end.line) == ("", 0, 3)
+    assert TEXT.count("\n") == 7 + 3
+
+
 async def test_no_edit_is_an_answer_and_the_next_region_is_asked(
     start_editor: StartEditor, engine: ScriptedEngine
 ) -> None:

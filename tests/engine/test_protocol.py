@@ -20,7 +20,10 @@ from midspan_engine.protocol import (
     Hello,
     Infill,
     InfillRequest,
+    LikelihoodRequest,
+    Likelihoods,
     Partial,
+    Passage,
     PastEdit,
     ProtocolMismatch,
     RequestRejected,
@@ -33,6 +36,8 @@ FROM_CLIENT = (
     Hello(client="t", token="x"),  # noqa: S106  no secret
     InfillRequest(id=1, session="s", prefix="a", snippets=(Snippet(path="p", text="t"),)),
     EditRequest(id=2, session="e", region="a\n", history=(PastEdit(path="p", diff="+a\n"),)),
+    EditRequest(id=2, session="e", region="a\n", snippets=(Snippet(path="p", text="t"),)),
+    LikelihoodRequest(id=4, session="e", passages=(Passage(path="p", text="a\n"),)),
     Cancel(id=3),
     StatusQuery(),
 )
@@ -47,6 +52,7 @@ FROM_ENGINE = (
     ),
     Edited(id=2, document_version=1, finish="edit", text="b\n", edit_probability=0.5),
     Edited(id=2, document_version=1, finish="cancelled"),
+    Likelihoods(id=4, document_version=1, finish="done", losses=((0.5, -1.0), ())),
     Failure(id=1, code="queue_full", message="later"),
     EngineStatus(state="ready", progress=1.0),
 )

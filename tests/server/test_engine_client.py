@@ -18,6 +18,8 @@ from midspan_engine.protocol import (
     EngineUnavailable,
     Failure,
     InfillRequest,
+    LikelihoodRequest,
+    Passage,
     RequestRejected,
 )
 from midspan_server import engine_connection
@@ -94,6 +96,15 @@ async def test_that_nothing_is_to_change_is_an_answer(pair: Fixture) -> None:
     edited = await pair.client.edit(_edit())
     assert edited is not None
     assert (edited.finish, edited.text) == ("no_edit", "")
+
+
+async def test_likelihoods_come_back_for_each_passage(pair: Fixture) -> None:
+    passages = tuple(Passage(path="a.py", text="x = 1\n" * count) for count in (1, 3))
+    request = LikelihoodRequest(id=9, session="e", passages=passages)
+    told = await pair.client.likelihoods(request)
+    assert told is not None
+    assert [len(one) for one in told.losses] == [1, 3]
+    assert pair.engine.measured == [request]
 
 
 async def test_an_edit_that_another_one_overtook_is_none(pair: Fixture) -> None:

@@ -56,6 +56,13 @@ def test_nothing_is_chosen_where_nothing_is_shared() -> None:
     assert choose(_QUERY, [], 600) == ()
 
 
+def test_one_identifier_is_enough_where_it_is_said_to_be() -> None:
+    query = identifiers("add_item")
+    user = _open("def fill(box):\n    box.add_item(1)\n", "use.py")
+    assert choose(query, [user], 600) == ()
+    assert len(choose(query, [user], 600, frozenset(query))) == 1
+
+
 def test_the_most_relevant_comes_last() -> None:
     weak = _open("def show(cart):\n    print(cart.discount)\n", "weak.py")
     chosen = choose(_QUERY, [_open(_CART, "cart.py"), weak], 2000)

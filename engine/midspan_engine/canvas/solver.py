@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.solver import OnPartial
     from midspan_engine.decoding.task import Task
-    from midspan_engine.protocol import EditRequest, InfillRequest
+    from midspan_engine.protocol import EditRequest, InfillRequest, LikelihoodRequest
     from midspan_engine.runtime.canvas_rows import CanvasRuntime
     from midspan_engine.tokenizer import Tokenizer
 
@@ -64,8 +64,16 @@ class CanvasSolver:
     def edit_task(self, request: EditRequest, arrived: float | None) -> Task:
         """Never: these models fill gaps, and no adapter for edits fits them."""
         del request, arrived
+        raise self._not_for_edits()
+
+    def likelihood_task(self, request: LikelihoodRequest, arrived: float | None) -> Task:
+        """Never, likewise."""
+        del request, arrived
+        raise self._not_for_edits()
+
+    def _not_for_edits(self) -> RequestRejected:
         name = self.runtime.family.name
-        raise RequestRejected("failed", f"{name} completes but does not suggest next edits")
+        return RequestRejected("failed", f"{name} completes but does not suggest next edits")
 
     def forget(self, prefix: str) -> None:
         """Nothing is kept between requests: one typed letter changes what every row has seen."""

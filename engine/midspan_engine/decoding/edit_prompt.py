@@ -3,7 +3,8 @@
 Special tokens take the place of words, the original region stands before the updated one, and the
 window is fixed (what Sweep and Zed report as working for their next-edit models). History is a run
 of compact unified-diff hunks. An answer that is empty means "no edit": `<|endoftext|>` is then the
-first token, so one row tells. A region is therefore never deleted down to nothing.
+first token, so one row tells. A region of which nothing is left is answered by a line break alone.
+Snippets of other files, `<|file_sep|>path⏎text`, stand behind the history where room is left.
 
 `fim`       HISTORY<|file_sep|>path⏎<|fim_prefix|>before<|fim_suffix|>after<|fim_pad|>original
             <|fim_middle|>updated<|endoftext|>
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from midspan_engine.decoding.prompt import Prompt
-from midspan_engine.protocol import PastEdit
+from midspan_engine.protocol import PastEdit, Snippet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,8 +35,13 @@ if TYPE_CHECKING:
 
 Layout = Literal["fim", "sections"]
 _CONTEXT_LINES = 2
-_LONGEST_TOKEN = 16
+_LEAST_SNIPPET = 24
+"""Tokens below which a piece of a file says nothing."""
+LONGEST_TOKEN = 16
 """Characters that no stretch of real text exceeds per token."""
+
+
+NOTHING_LEFT = "\n"
 
 
 class WindowError(ValueError):
@@ -91,6 +97,8 @@ class EditContext:
     before: str
     original: str
     after: str
+    snippets: tuple[Snippet, ...] = ()
+    """Of other files, most relevant last."""
 
     @classmethod
     def of(cls, request: EditRequest, window: EditWindow) -> EditContext:
@@ -99,18 +107,19 @@ class EditContext:
         Raises:
             WindowError: the region is longer than `window.region`.
         """
-        if len(request.region) > window.region * _LONGEST_TOKEN:
+        if len(request.region) > window.region * LONGEST_TOKEN:
             raise WindowError(f"the region has more than {window.region} tokens")
-        most = window.before * _LONGEST_TOKEN, window.after * _LONGEST_TOKEN
-        hunk = (window.history + 1) * _LONGEST_TOKEN
+        most = window.before * LONGEST_TOKEN, window.after * LONGEST_TOKEN
         return cls(
             path=request.path,
-            history=tuple(
-                PastEdit(path=edit.path, diff=edit.diff[:hunk]) for edit in request.history
-            ),
+            history=within(request.history, window),
             before=request.before[-most[0] :],
             original=request.region,
             after=request.after[: most[1]],
+            snippets=tuple(
+                Snippet(path=one.path, text=one.text[: window.total * LONGEST_TOKEN])
+                for one in request.snippets
+            ),
         )
 
 
@@ -118,8 +127,8 @@ class EditContext:
 class EditWindow:
     """Most tokens of each part, and of the prompt as a whole.
 
-    When the whole is too long, parts give way in this order: history older than the newest hunk,
-    text after the region, text before it, the newest hunk. The region is never cut.
+    When the whole is too long, parts give way in this order: snippets, history older than the
+    newest hunk, text after the region, text before it, the newest hunk. The region is never cut.
     """
 
     total: int = 832
@@ -129,6 +138,12 @@ class EditWindow:
     after: int = 128
     newest: int = 128
     """Of the newest hunk, which is what the edit follows from."""
+
+
+def within(history: Sequence[PastEdit], window: EditWindow) -> tuple[PastEdit, ...]:
+    """Hunks cut so that a huge one costs no more than can be used of it."""
+    most = (window.history + 1) * LONGEST_TOKEN
+    return tuple(PastEdit(path=edit.path, diff=edit.diff[:most]) for edit in history)
 
 
 def build_edit_prompt(request: EditRequest, tokenizer: Tokenizer, window: EditWindow) -> Prompt:
@@ -141,6 +156,11 @@ def build_edit_prompt(request: EditRequest, tokenizer: Tokenizer, window: EditWi
     marks = Marks.of_special(tokenizer.special)
     *head, middle = encode_prompt(context, "fim", tokenizer.encode, marks, window)
     return Prompt(head=tuple(head), tail=(), middle_mark=middle, pending=b"")
+
+
+def answer_text(updated: str) -> str:
+    """What the model says for a region that becomes `updated`, which is not what it was."""
+    return updated if updated.strip() else NOTHING_LEFT
 
 
 def hunk_text(before: str, after: str) -> str:
@@ -181,8 +201,10 @@ def encode_prompt(
     room -= len(before)
     after = list(encode(context.after))[: max(0, min(window.after, room))]
     room -= len(after)
-    older = _older(context, encode, marks, min(window.history - len(newest), room))
-    head = [*older, *newest, *path]
+    older = _older(context.history, encode, marks, min(window.history - len(newest), room))
+    room -= len(older)
+    snippets = _snippets(context.snippets, encode, marks, room)
+    head = [*older, *newest, *snippets, *path]
     if layout == "fim":
         sides = [marks.prefix, *before, marks.suffix, *after]
         return [*head, *sides, marks.pad, *original, marks.middle]
@@ -190,14 +212,33 @@ def encode_prompt(
     return [*head, *sides, marks.file]
 
 
-def _older(context: EditContext, encode: Encode, marks: Marks, room: int) -> list[int]:
+def encode_history(
+    history: Sequence[PastEdit], encode: Encode, marks: Marks, window: EditWindow
+) -> list[int]:
+    """The ids that a prompt with this history begins with where nothing has to give way."""
+    newest = _hunk(history[-1:], encode, marks)[: window.newest]
+    return _older(history, encode, marks, window.history - len(newest)) + newest
+
+
+def _older(history: Sequence[PastEdit], encode: Encode, marks: Marks, room: int) -> list[int]:
     """Whole hunks before the newest one, as many as fit, newest first; ids in order of time."""
     ids: list[int] = []
-    for edit in reversed(context.history[:-1]):
+    for edit in reversed(history[:-1]):
         hunk = _hunk((edit,), encode, marks)
         if len(ids) + len(hunk) > room:
             break
         ids = hunk + ids
+    return ids
+
+
+def _snippets(snippets: Sequence[Snippet], encode: Encode, marks: Marks, room: int) -> list[int]:
+    """As much as fits, most relevant first, so that less room only cuts the end off."""
+    ids: list[int] = []
+    for one in reversed(snippets):
+        piece = [marks.file, *encode(f"{one.path}\n{one.text}\n")]
+        ids += piece[: room - len(ids)]
+        if room - len(ids) < _LEAST_SNIPPET:
+            break
     return ids
 
 

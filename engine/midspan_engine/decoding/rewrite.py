@@ -12,6 +12,7 @@ from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.drafts import LookupDraft
 from midspan_engine.decoding.edit_prompt import EditWindow
 from midspan_engine.decoding.guess import NO_GUESS, better
+from midspan_engine.decoding.likelihood import LikelihoodConfig
 from midspan_engine.decoding.region_draft import LOOK_UP_CHANCES, RegionDraft
 from midspan_engine.decoding.repeated import repeated
 from midspan_engine.decoding.sessions import claim, encode_context
@@ -45,6 +46,7 @@ class RewriteConfig:
             says: of 2,764 edits between releases none had more, and a model that runs on has lost
             its way.
         tolerance: As in `DecodeConfig`.
+        likelihood: How it is told which regions became unlikely.
     """
 
     window: EditWindow = field(default_factory=EditWindow)
@@ -53,6 +55,7 @@ class RewriteConfig:
     row_worth: float = 0.3
     growth: int = 96
     tolerance: float = 0.3
+    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
 
 
 class RewriteTask:
@@ -128,7 +131,8 @@ class RewriteTask:
             self._clock.encoded = self._clock.encoded or self._clock.finished
         if finish == "edit":
             text = self._text()
-            finish = "edit" if text not in {"", self.request.region} else "no_edit"
+            is_edit = bool(self._tokens) and text != self.request.region
+            finish = "edit" if is_edit else "no_edit"
         logprobs = self._changed_logprobs() if finish == "edit" else []
         return Edited(
             id=self.request.id,
@@ -233,13 +237,20 @@ class RewriteTask:
         return RegionDraft(references, look_up)
 
     def _text(self) -> str:
-        """The answer; a region of whole lines stays one."""
+        """The answer; a region of whole lines stays one, of a blank answer nothing is left."""
         text = self.tokenizer.decode(self._tokens)
+        if not text.strip() and self.request.region.strip():
+            return ""
         broken = text and self.request.region.endswith("\n") and not text.endswith("\n")
         return text + "\n" if broken else text
 
     def _changed_logprobs(self) -> list[float]:
-        """Of the tokens that differ from the region, the end mark where something is cut off."""
+        """Of the tokens that differ from the region, the end mark where something is cut off.
+
+        All of them where nothing is left: a line break of the region is none that was kept.
+        """
+        if not self._text():
+            return self._logprobs
         end = self.tokenizer.special.eos
         flags = changed_tokens([*self._original, end], [*self._tokens, end])
         return [value for value, flag in zip(self._logprobs, flags, strict=True) if flag]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from midspan_engine.decoding.chat_prompt import build_chat_prompt
 from midspan_engine.decoding.edit_prompt import WindowError, build_edit_prompt
 from midspan_engine.decoding.infill import DecodeConfig, InfillTask
+from midspan_engine.decoding.likelihood import LikelihoodTask
 from midspan_engine.decoding.prompt import build_prompt
 from midspan_engine.decoding.rewrite import RewriteConfig, RewriteTask
 from midspan_engine.decoding.sessions import SessionTable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.task import Task
-    from midspan_engine.protocol import EditRequest, InfillRequest, Partial
+    from midspan_engine.protocol import EditRequest, InfillRequest, LikelihoodRequest, Partial
     from midspan_engine.runtime.blocks import BlockPool
     from midspan_engine.runtime.rows import Runtime
     from midspan_engine.tokenizer import Tokenizer
@@ -40,6 +41,14 @@ class Solver(Protocol):
 
     def edit_task(self, request: EditRequest, arrived: float | None) -> Task:
         """The task of a next edit.
+
+        Raises:
+            RequestRejected: this network cannot do that.
+        """
+        ...
+
+    def likelihood_task(self, request: LikelihoodRequest, arrived: float | None) -> Task:
+        """The task that tells what became unlikely.
 
         Raises:
             RequestRejected: this network cannot do that.
@@ -118,6 +127,16 @@ class BlockSolver:
             sessions=sessions,
             tokenizer=self.tokenizer,
             config=self.rewriting,
+            arrived=arrived,
+        )
+
+    def likelihood_task(self, request: LikelihoodRequest, arrived: float | None) -> Task:
+        """See `Solver`."""
+        return LikelihoodTask(
+            request,
+            sessions=self.sessions if self.edit_sessions is None else self.edit_sessions,
+            tokenizer=self.tokenizer,
+            config=self.rewriting.likelihood,
             arrived=arrived,
         )
 

@@ -16,7 +16,7 @@ import msgspec
 from midspan_engine.runtime.rows import RowGroup, RowScores
 
 if TYPE_CHECKING:
-    from midspan_engine.protocol import DecodeStats, Edited, Infill
+    from midspan_engine.protocol import DecodeStats, Edited, Infill, Likelihoods
 
 Passes = Generator[list[RowGroup], list[RowScores], None]
 """Yields the rows of each pass and receives the scores of its groups, until done."""
@@ -41,11 +41,11 @@ class Task(Protocol):
         """
         ...
 
-    def result(self) -> Infill | Edited:
+    def result(self) -> Infill | Edited | Likelihoods:
         """The answer. Call when `passes` is exhausted."""
         ...
 
-    def cancelled(self) -> Infill | Edited:
+    def cancelled(self) -> Infill | Edited | Likelihoods:
         """The answer where `passes` was closed before its end."""
         ...
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from midspan_engine.http.errors import RETRY_AFTER_S, ApiError
-from midspan_engine.protocol import Partial, RequestRejected
+from midspan_engine.protocol import Likelihoods, Partial, RequestRejected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from midspan_engine.engine import Answer as EngineAnswer
     from midspan_engine.protocol import Edited, EditRequest, Infill, InfillRequest
     from midspan_engine.service.worker import EngineWorker
 
@@ -109,7 +110,8 @@ class EngineBridge:
     ) -> None:
         loop = asyncio.get_running_loop()
 
-        def reply(answer: Answer) -> None:
+        def reply(answer: EngineAnswer) -> None:
+            assert not isinstance(answer, Likelihoods)
             with contextlib.suppress(RuntimeError):  # the loop has ended; nobody waits any more
                 loop.call_soon_threadsafe(incoming.put_nowait, answer)
 

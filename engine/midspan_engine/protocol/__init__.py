@@ -2,8 +2,9 @@
 
 Frames are a 4-byte big-endian length and then one msgpack map (`encode`, `frame_length`). The first
 frame of a client is `Hello`, the first of the engine `Welcome`; afterwards the client sends
-`InfillRequest`, `EditRequest`, `Cancel`, `StatusQuery` and the engine `Partial`, `Infill`,
-`Edited`, `Failure`, `EngineStatus`. Text travels, token ids never do. Errors are one tree:
+`InfillRequest`, `EditRequest`, `LikelihoodRequest`, `Cancel`, `StatusQuery` and the engine
+`Partial`, `Infill`, `Edited`, `Likelihoods`, `Failure`, `EngineStatus`. Text travels, token ids
+never do. Errors are one tree:
 
     MidspanError
     ├── EngineUnavailable    not running, not reachable, gone while we waited
@@ -28,6 +29,8 @@ from midspan_engine.protocol.answers import (
     Failure,
     Finish,
     Infill,
+    LikelihoodFinish,
+    Likelihoods,
     Partial,
     Welcome,
 )
@@ -57,7 +60,9 @@ from midspan_engine.protocol.requests import (
     Effort,
     Hello,
     InfillRequest,
+    LikelihoodRequest,
     Message,
+    Passage,
     PastEdit,
     Scope,
     Snippet,
@@ -87,9 +92,13 @@ __all__ = [
     "Hello",
     "Infill",
     "InfillRequest",
+    "LikelihoodFinish",
+    "LikelihoodRequest",
+    "Likelihoods",
     "Message",
     "MidspanError",
     "Partial",
+    "Passage",
     "PastEdit",
     "ProtocolMismatch",
     "RejectionCode",

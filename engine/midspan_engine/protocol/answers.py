@@ -99,6 +99,7 @@ class Infill(Message, frozen=True, kw_only=True, tag="infilled"):
 
 
 EditFinish = Literal["edit", "no_edit", "cancelled", "budget", "length"]
+LikelihoodFinish = Literal["done", "cancelled", "budget"]
 
 
 class Edited(Message, frozen=True, kw_only=True, tag="edited"):
@@ -109,7 +110,7 @@ class Edited(Message, frozen=True, kw_only=True, tag="edited"):
         document_version: Of the request.
         finish: `edit` where `text` differs from the region; all others carry no text. `cancelled`
             also where a newer request of the session overtook it.
-        text: The whole region as it should be.
+        text: The whole region as it should be; "" with `edit` where all of it is to go.
         edit_probability: The model's own probability that anything is to change at all.
         mean_logprob: Mean natural log-probability of the tokens that differ from the region.
         lowest_logprob: Of the least certain of them.
@@ -123,6 +124,26 @@ class Edited(Message, frozen=True, kw_only=True, tag="edited"):
     edit_probability: float = 0.0
     mean_logprob: float = 0.0
     lowest_logprob: float = 0.0
+    stats: DecodeStats = DecodeStats()
+
+
+class Likelihoods(Message, frozen=True, kw_only=True, tag="likelihoods"):
+    """The answer to a `LikelihoodRequest`.
+
+    Attributes:
+        id: Of the request.
+        document_version: Of the request.
+        finish: `budget` where the time ended before the last passage; `cancelled` also where a
+            newer request of the session overtook it.
+        losses: For each passage that was reached, in order, and each of its lines that was read:
+            nats that the line's text is less likely with the history in the prompt than without.
+        stats: What it cost.
+    """
+
+    id: int
+    document_version: int
+    finish: LikelihoodFinish
+    losses: tuple[tuple[float, ...], ...] = ()
     stats: DecodeStats = DecodeStats()
 
 
@@ -151,4 +172,4 @@ class EngineStatus(Message, frozen=True, kw_only=True, tag="status"):
     resident_bytes: int = 0
 
 
-EngineMessage = Welcome | Partial | Infill | Edited | Failure | EngineStatus
+EngineMessage = Welcome | Partial | Infill | Edited | Likelihoods | Failure | EngineStatus

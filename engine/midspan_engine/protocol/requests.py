@@ -127,6 +127,7 @@ class EditRequest(Message, frozen=True, kw_only=True, tag="edit"):
         before: Whole lines before the region, already cut to what is worth reading.
         region: Whole lines, at most about 200 tokens; they are the first draft of the answer.
         after: Whole lines after it.
+        snippets: Pieces of other files, most relevant last; read where room is left.
         edit_from: The region is rewritten where the model's probability that anything is to change
             is at least this; None for where an edit is likelier than its absence. Less is more
             edits, and more of them wrong.
@@ -146,16 +147,53 @@ class EditRequest(Message, frozen=True, kw_only=True, tag="edit"):
     before: str = ""
     region: str
     after: str = ""
+    snippets: tuple[Snippet, ...] = ()
     edit_from: float | None = None
     max_tokens: int = 320
     effort: Effort = "verified"
     budget_ms: int | None = None
 
 
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a file whose text may have become unlikely.
+
+    Attributes:
+        path: As the model may see it, relative to the workspace.
+        before: Whole lines before it; only the last ones are read.
+        text: Whole lines, as they stand.
+    """
+
+    path: str
+    before: str = ""
+    text: str
+
+
+class LikelihoodRequest(Message, frozen=True, kw_only=True, tag="likelihood?"):
+    """Tell how much less likely each line of some passages became by what the person did.
+
+    Attributes:
+        id: As in `InfillRequest`.
+        session: As in `EditRequest`; sharing it shares the history that both begin with.
+        document_version: Returned as it came.
+        history: As in `EditRequest`.
+        passages: At most eight, the ones that matter most first.
+        budget_ms: Time after which the engine answers for the passages that it got to; None for no
+            limit.
+    """
+
+    id: int
+    session: str
+    document_version: int = 0
+    history: tuple[PastEdit, ...] = ()
+    passages: tuple[Passage, ...]
+    budget_ms: int | None = None
+
+
 class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
     """Stop working on request `id`.
 
-    It is answered by an `Infill` without choices, or an `Edited` with `finish` "cancelled".
+    It is answered by an `Infill` without choices, an `Edited` or `Likelihoods` with `finish`
+    "cancelled".
     """
 
     id: int
@@ -165,4 +203,4 @@ class StatusQuery(Message, frozen=True, kw_only=True, tag="status?"):
     """Ask for an `EngineStatus` now; the engine also sends one whenever its state changes."""
 
 
-ClientMessage = Hello | InfillRequest | EditRequest | Cancel | StatusQuery
+ClientMessage = Hello | InfillRequest | EditRequest | LikelihoodRequest | Cancel | StatusQuery

@@ -21,6 +21,7 @@ from midspan_engine.protocol import (
     Failure,
     Hello,
     InfillRequest,
+    LikelihoodRequest,
     Partial,
     ProtocolMismatch,
     RequestRejected,
@@ -168,7 +169,7 @@ class EngineServer:
 
     def _handle(self, connection: Connection, message: ClientMessage) -> None:
         match message:
-            case InfillRequest() | EditRequest():
+            case InfillRequest() | EditRequest() | LikelihoodRequest():
                 self._submit(connection, message)
             case Cancel(id=number):
                 self._worker.cancel((connection.number, number))

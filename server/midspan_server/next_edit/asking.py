@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from midspan_engine.protocol import EditRequest, PastEdit
+from midspan_engine.protocol import EditRequest, LikelihoodRequest, Passage, PastEdit
 from midspan_server.next_edit.hunks import hunk_in
 from midspan_server.snippets import shown_path
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from midspan_engine.protocol import Snippet
     from midspan_server.next_edit.hunks import Hunk
     from midspan_server.next_edit.regions import Candidate
     from midspan_server.snapshot import DocumentSnapshot
@@ -45,6 +46,7 @@ def edit_request(
     number: int,
     session: str,
     budget_ms: int,
+    snippets: tuple[Snippet, ...] = (),
 ) -> EditRequest:
     """Build the request for a region.
 
@@ -56,6 +58,7 @@ def edit_request(
         number: The request's id.
         session: See `EditRequest`.
         budget_ms: See `EditRequest`.
+        snippets: Of other files, most relevant last.
     """
     document = documents[candidate.uri]
     start, end = region_span(document, candidate.start_line, candidate.end_line)
@@ -70,8 +73,39 @@ def edit_request(
         before=_tail(_unified(document.text[max(0, start - 2 * _BEFORE_CHARS) : start])),
         region=_unified(document.text[start:end]),
         after=_head(_unified(document.text[end : end + 2 * _AFTER_CHARS])),
+        snippets=snippets,
         edit_from=_EDIT_FROM,
         budget_ms=budget_ms,
+    )
+
+
+def likelihood_request(
+    regions: Sequence[Candidate],
+    recent: Sequence[Hunk],
+    documents: Mapping[str, DocumentSnapshot],
+    roots: Iterable[Path],
+    *,
+    number: int,
+    session: str,
+    budget_ms: int | None,
+) -> LikelihoodRequest:
+    """Build the request for what became unlikely in regions; arguments as in `edit_request`."""
+    roots = tuple(roots)
+    return LikelihoodRequest(
+        id=number,
+        session=session,
+        history=tuple(_past_edits(recent[-_MOST_HUNKS:], documents, roots)),
+        passages=tuple(_passage(one, documents[one.uri], roots) for one in regions),
+        budget_ms=budget_ms,
+    )
+
+
+def _passage(region: Candidate, document: DocumentSnapshot, roots: tuple[Path, ...]) -> Passage:
+    start, end = region_span(document, region.start_line, region.end_line)
+    return Passage(
+        path=path_in(document, roots),
+        before=_tail(_unified(document.text[max(0, start - 2 * _BEFORE_CHARS) : start])),
+        text=_unified(document.text[start:end]),
     )
 
 

@@ -218,6 +218,7 @@ class Flow:
                 scene,
                 threshold=threshold,
                 budget_ms=settings.budget_ms * (_BY_HAND_TIMES if ask.by_hand else 1),
+                by_likelihood=settings.likelihood,
                 # Who asks by hand is told at once that there is nothing yet.
                 waits=() if ask.by_hand else _AGAIN_AFTER_S,
             )
@@ -234,13 +235,23 @@ class Flow:
         return self._search
 
     async def _sought(
-        self, scene: Scene, *, threshold: float, budget_ms: int, waits: tuple[float, ...]
+        self,
+        scene: Scene,
+        *,
+        threshold: float,
+        budget_ms: int,
+        by_likelihood: bool,
+        waits: tuple[float, ...],
     ) -> list[Found]:
         """What the engine finds; asked again a few times while it is not ready."""
         for wait_s in (*waits, None):
             try:
                 return await self._seeker.seek(
-                    scene, allows=self.memory.allows, threshold=threshold, budget_ms=budget_ms
+                    scene,
+                    allows=self.memory.allows,
+                    threshold=threshold,
+                    budget_ms=budget_ms,
+                    by_likelihood=by_likelihood,
                 )
             except RequestRejected as error:
                 if error.code != "not_ready" or wait_s is None:

@@ -14,6 +14,7 @@ import msgspec
 
 from midspan_server import syntax
 from midspan_server.next_edit.acceptance import BIAS, WEIGHTS
+from midspan_server.next_edit.removal import removed_lines
 from midspan_server.next_edit.rewritten import joined
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
         lowest_logprob: Likewise.
         changed_chars: Characters that go and come.
         changed_lines: The larger of the lines that go and those that come.
-        removed_lines: Lines that go without one that comes; an answer that ends early has many.
+        removed_lines: Lines that go without one that comes, but for those that follow from what the
+            person took away; an answer that ends early has many.
         copied_share: Of the lines that come, those that repeat a run of lines of the file.
         breaks_syntax: Whether the file has more syntax errors with the edit than without.
         lines_away: Between the newest hunk and the edit; 0 in another file.
@@ -58,8 +60,9 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     is_elsewhere: bool = False
 
 
-def features(edited: Edited, parts: Sequence[Proposal], newest: Hunk) -> Features:
-    """Look at an answer; `parts` are the whole of it, in order."""
+def features(edited: Edited, parts: Sequence[Proposal], recent: Sequence[Hunk]) -> Features:
+    """Look at an answer; `parts` are the whole of it, in order, `recent` has the newest last."""
+    newest = recent[-1]
     is_elsewhere = parts[0].snapshot.uri != newest.uri
     olds = [part.snapshot.text[part.start : part.end] for part in parts]
     texts = [part.text for part in parts]
@@ -71,9 +74,7 @@ def features(edited: Edited, parts: Sequence[Proposal], newest: Hunk) -> Feature
         changed_lines=sum(
             max(old.count("\n"), new.count("\n")) + 1 for old, new in zip(olds, texts, strict=True)
         ),
-        removed_lines=sum(
-            max(0, old.count("\n") - new.count("\n")) for old, new in zip(olds, texts, strict=True)
-        ),
+        removed_lines=sum(removed_lines(part, recent) for part in parts),
         copied_share=max(map(_copied_share, parts)),
         breaks_syntax=breaks_syntax(joined(parts)),
         lines_away=0 if is_elsewhere else min(_between(part, newest) for part in parts),

@@ -14,7 +14,7 @@ from midspan_engine.decoding.edit_prompt import (
     encode_prompt,
     hunk_text,
 )
-from midspan_engine.protocol import PastEdit
+from midspan_engine.protocol import PastEdit, Snippet
 
 MARKS = Marks(file=-1, prefix=-2, suffix=-3, middle=-4, pad=-5, end=-6)
 NAMES = {-1: "{file}", -2: "{prefix}", -3: "{suffix}", -4: "{middle}", -5: "{pad}", -6: "{end}"}
@@ -45,6 +45,26 @@ def test_both_layouts_end_where_the_updated_region_begins() -> None:
     assert _shown(fim) == (history + "{prefix}before\n{suffix}after\n{pad}region\n{middle}")
     sections = encode_prompt(CONTEXT, "sections", _encode, MARKS, EditWindow())
     assert _shown(sections) == (history + "before\n{prefix}region\n{suffix}after\n{file}")
+
+
+def test_snippets_stand_behind_the_history_where_room_is_left() -> None:
+    told = replace(
+        CONTEXT,
+        snippets=(Snippet(path="d.py", text="less" * 9), Snippet(path="c.py", text="more" * 9)),
+    )
+    full = len(encode_prompt(told, "fim", _encode, MARKS, EditWindow()))
+    bare = encode_prompt(CONTEXT, "fim", _encode, MARKS, EditWindow())
+
+    def shown(by: int) -> str:
+        return _shown(encode_prompt(told, "fim", _encode, MARKS, EditWindow(total=full - by)))
+
+    more = "{file}c.py\n" + "more" * 9 + "\n"
+    parts = _shown(bare).partition("{file}a.py\n{prefix}")
+    less = "{file}d.py\n" + "less" * 9 + "\n"
+    assert shown(0) == parts[0] + more + less + parts[1] + parts[2]
+    assert shown(3) == parts[0] + more + less[:-3] + parts[1] + parts[2]
+    assert shown(len("d.py") + 36) == parts[0] + more + parts[1] + parts[2]
+    assert shown(full - len(bare)) == _shown(bare)
 
 
 def test_parts_are_cut_at_the_far_end() -> None:

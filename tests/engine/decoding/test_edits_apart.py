@@ -9,7 +9,16 @@ import pytest
 from tests.engine.decoding.conftest import ScriptedRuntime
 
 from midspan_engine.engine import Engine
-from midspan_engine.protocol import Edited, EditRequest, Infill, InfillRequest, RequestRejected
+from midspan_engine.protocol import (
+    Edited,
+    EditRequest,
+    Infill,
+    InfillRequest,
+    LikelihoodRequest,
+    Likelihoods,
+    Passage,
+    RequestRejected,
+)
 from midspan_engine.runtime.standby import Standby
 
 if TYPE_CHECKING:
@@ -47,7 +56,7 @@ class Apart:
         self.go.set()
         self.standby.wait()
 
-    def submit(self, key: object, request: EditRequest | InfillRequest) -> None:
+    def submit(self, key: object, request: EditRequest | InfillRequest | LikelihoodRequest) -> None:
         self.engine.submit(key, request, self.answers.append)
 
     def run(self) -> None:
@@ -113,6 +122,19 @@ def test_an_edit_with_time_enough_waits_for_its_weights(apart: Apart) -> None:
     edited = apart.answers.pop()
     assert isinstance(edited, Edited)
     assert edited.text == CHANGED
+
+
+def test_likelihoods_wait_for_the_weights_of_edits_too(apart: Apart) -> None:
+    passages = (Passage(path="a.py", text=REGION),)
+    apart.submit("e", LikelihoodRequest(id=4, session="7:a", passages=passages))
+    assert (apart.answers, apart.engine.waiting) == ([], 1)
+    apart.engine.cancel("e")
+    assert apart.answers == [Likelihoods(id=4, document_version=0, finish="cancelled")]
+    apart.submit("f", LikelihoodRequest(id=5, session="7:a", passages=passages, budget_ms=100))
+    refusal = apart.answers.pop()
+    assert isinstance(refusal, RequestRejected)
+    assert refusal.code == "not_ready"
+    apart.load()
 
 
 @pytest.mark.parametrize("how", ["cancel", "newer", "client", "stop"])

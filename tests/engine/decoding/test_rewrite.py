@@ -137,6 +137,33 @@ def test_an_end_mark_first_means_no_edit_after_one_pass(rewriter: Rewriter) -> N
     assert answer.edit_probability < 0.01
 
 
+@pytest.mark.parametrize("effort", ["verified", "balanced"])
+def test_a_line_break_alone_leaves_nothing_of_the_region(rewriter: Rewriter, effort: str) -> None:
+    answer = rewriter.edit("\n", effort=effort)
+    assert (answer.finish, answer.text, answer.stats.tokens) == ("edit", "", 1)
+    assert answer.edit_probability > 0.99
+
+
+def test_a_blank_region_is_not_deleted_by_a_blank_answer(rewriter: Rewriter) -> None:
+    assert rewriter.edit("\n", region="\n").finish == "no_edit"
+    assert rewriter.edit("\n\n", region="\n", session="b").text == "\n\n"
+
+
+def test_a_deletion_is_as_certain_as_its_least_certain_token(rewriter: Rewriter) -> None:
+    rewriter.runtime.unsure = 1.0
+    answer = rewriter.edit("\n")
+    assert answer.mean_logprob == pytest.approx(np.log(0.5), abs=0.01)
+    assert answer.lowest_logprob == pytest.approx(np.log(0.5), abs=0.01)
+
+
+def test_a_deletion_needs_the_threshold_of_an_edit(rewriter: Rewriter) -> None:
+    rewriter.runtime.doubt = 0.4
+    assert rewriter.edit("\n").finish == "no_edit"
+    assert rewriter.edit("\n", edit_from=0.45, session="b").finish == "no_edit"
+    allowed = rewriter.edit("\n", edit_from=0.35, session="c")
+    assert (allowed.finish, allowed.text) == ("edit", "")
+
+
 def test_a_region_that_comes_back_as_it_is_is_no_edit(rewriter: Rewriter) -> None:
     answer = rewriter.edit(REGION)
     assert (answer.finish, answer.text) == ("no_edit", "")

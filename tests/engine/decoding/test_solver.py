@@ -10,7 +10,13 @@ from midspan_engine.decoding.infill import InfillTask
 from midspan_engine.decoding.rewrite import RewriteTask
 from midspan_engine.decoding.solver import BlockSolver
 from midspan_engine.engine import Engine
-from midspan_engine.protocol import EditRequest, InfillRequest, RequestRejected
+from midspan_engine.protocol import (
+    EditRequest,
+    InfillRequest,
+    LikelihoodRequest,
+    Passage,
+    RequestRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 INFILL = InfillRequest(id=1, session="s", prefix="x = ", max_tokens=3)
 EDIT = EditRequest(id=2, session="e", region="x = 1\n", max_tokens=8)
+LIKELIHOOD = LikelihoodRequest(id=3, session="e", passages=(Passage(path="a.py", text="x = 1\n"),))
 
 
 class Refusing:
@@ -40,6 +47,9 @@ class Refusing:
     def edit_task(self, request: EditRequest, arrived: float | None) -> Task:
         raise RequestRejected("failed", f"no edits ({request.id}, {arrived})")
 
+    def likelihood_task(self, request: LikelihoodRequest, arrived: float | None) -> Task:
+        raise RequestRejected("failed", f"no likelihoods ({request.id}, {arrived})")
+
     def forget(self, prefix: str) -> None:
         self.forgotten.append(prefix)
 
@@ -51,6 +61,8 @@ def test_what_a_solver_refuses_is_answered(scripted: Runtime, tiny_tokenizer: To
         engine.infill(INFILL)
     with pytest.raises(RequestRejected, match="no edits"):
         engine.edit(EDIT)
+    with pytest.raises(RequestRejected, match="no likelihoods"):
+        engine.likelihoods(LIKELIHOOD)
     engine.cancel_client(7)
     assert solver.forgotten == ["7:"]
     assert not engine.step()

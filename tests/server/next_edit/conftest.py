@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from midspan_engine.protocol import Edited, EditRequest, RequestRejected
+from midspan_engine.protocol import (
+    Edited,
+    EditRequest,
+    LikelihoodRequest,
+    Likelihoods,
+    Passage,
+    RequestRejected,
+)
 from midspan_server import syntax
 from midspan_server.history import EditHistory
 from midspan_server.next_edit.flow import Ask, Flow
@@ -85,6 +92,16 @@ class Script:
         self.cancelled = 0
         self.rewrite: Callable[[EditRequest], str | None] = lambda request: request.region
         self.error: RequestRejected | None = None
+        self.measured: list[LikelihoodRequest] = []
+        self.losses: Callable[[Passage], tuple[float, ...]] | None = lambda _: (0.0,)
+
+    async def likelihoods(self, request: LikelihoodRequest) -> Likelihoods | None:
+        self.measured.append(request)
+        if self.losses is None:
+            await asyncio.Event().wait()
+            raise AssertionError
+        losses = tuple(map(self.losses, request.passages))
+        return Likelihoods(id=request.id, document_version=0, finish="done", losses=losses)
 
     async def edit(self, request: EditRequest) -> Edited | None:
         self.asked.append(request)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from midspan_engine.protocol import EditRequest, RequestRejected
 from midspan_server.next_edit import flow
+from midspan_server.next_edit.flow import Flow
 from midspan_server.next_edit.seeking import MOST_REGIONS
 from midspan_server.settings import NextEditSettings
 
@@ -46,6 +48,23 @@ async def test_regions_are_asked_one_after_the_other_until_one_has_an_edit(table
     assert 0.5 < found.probability < 1
     assert "return w" in table.script.asked[-1].region
     assert len(table.script.asked) > 1
+
+
+async def test_a_region_that_is_to_go_is_offered_as_one_deletion(table: Table) -> None:
+    uses = "".join(f"area({at})\n" for at in range(4))
+    table.desk.open("a.py", f"def area(w):\n    return w\n\n\n{uses}")
+    table.script.rewrite = lambda _: ""
+    table.replace("def area(w):\n    return w\n\n\n", "")
+    [found] = await table.find()
+    assert (found.proposal.applied(), found.proposal.label) == ("", "remove 4 lines")
+    table.take(found)
+    assert table.desk.documents["a.py"].text == ""
+
+
+async def test_a_region_that_only_got_lost_is_not_offered(table: Table) -> None:
+    table.script.rewrite = lambda _: ""
+    table.replace("area(w)", "area(w, h)")
+    assert await table.find() == ()
 
 
 async def test_no_more_than_a_handful_of_regions_is_asked(table: Table) -> None:
@@ -134,6 +153,54 @@ async def test_the_budget_is_for_all_regions_together(table: Table) -> None:
     budgets = [one.budget_ms or 0 for one in table.script.asked]
     assert budgets == sorted(budgets, reverse=True)
     assert max(budgets) <= 100
+
+
+async def test_the_model_reads_snippets_of_other_documents_as_far_as_it_may(table: Table) -> None:
+    table.desk.open("b.py", "def perimeter(width, height):\n    return area(width)\n")
+    table.replace("return w", "return perimeter(w, 2)")
+    await table.find()
+    assert all(one.snippets == () for one in table.script.asked)
+    table.flow = Flow(lambda: replace(table.scene(), snippet_chars=600), lambda: table.script)
+    table.script.asked.clear()
+    await table.find()
+    home = [one for one in table.script.asked if one.path == "p/a.py"]
+    assert home
+    assert all("def perimeter" in one.snippets[-1].text for one in home)
+
+
+async def test_likelihood_decides_which_region_is_asked_about_first(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    settings = NextEditSettings(likelihood=True)
+    assert await table.find() == ()
+    assert table.script.measured == []
+    by_rules = [one.region for one in table.script.asked]
+    table.script.asked.clear()
+    last = by_rules[-1]
+    table.script.losses = lambda one: (0.0, 90.0) if one.text == last else (-5.0, 0.1)
+    table.flow.stop()
+    table.flow = Flow(table.scene, lambda: table.script)
+    assert await table.find(settings) == ()
+    assert [one.region for one in table.script.asked] == [last, *by_rules[:-1]]
+    [request] = table.script.measured
+    assert {one.text for one in request.passages} == set(by_rules)
+    assert request.history == table.script.asked[0].history
+    assert request.session == table.script.asked[0].session
+    assert (request.budget_ms or 0) < settings.budget_ms / 2
+
+
+async def test_an_order_that_takes_too_long_is_that_of_the_rules(table: Table) -> None:
+    table.replace("area(w)", "area(w, h)")
+    table.script.losses = None
+    await table.find(NextEditSettings(likelihood=True, budget_ms=900))
+    assert table.script.asked != []
+    assert table.script.asked[0].budget_ms is not None
+
+
+async def test_one_region_alone_is_not_put_in_order(table: Table) -> None:
+    table.desk.open("a.py", "a = 1\nb = a\n")
+    table.replace("a = 1", "a = 2")
+    await table.find(NextEditSettings(likelihood=True))
+    assert (len(table.script.asked), table.script.measured) == (1, [])
 
 
 async def test_what_follows_an_offer_is_looked_for_ahead(table: Table) -> None:

@@ -42,7 +42,7 @@ def _features(desk: Desk, old: str, new: str) -> Features:
     proposal = Proposal(
         snapshot=document, start=start, end=start + len(old), text=new, label="", cause=""
     )
-    return features(_edited(), [proposal], desk.hunks()[-1])
+    return features(_edited(), [proposal], desk.hunks())
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,20 @@ def test_lines_that_go_and_lines_that_are_copied_are_counted(desk: Desk) -> None
     assert _features(desk, body, "").removed_lines == 3
     assert _features(desk, "    pass\n", body).copied_share > 0.7
     assert _features(desk, "    pass\n", "    four()\n").copied_share == 0
+
+
+def test_a_deletion_that_follows_needs_no_more_than_an_edit(desk: Desk) -> None:
+    uses = "".join(f"old(f({at}))\n" for at in range(4))
+    desk.open("a.py", f"def old(a):\n    return a\n\n\n{uses}")
+    desk.replace("a.py", "def old(a):\n    return a\n\n\n", "")
+    seen = _features(desk, uses, "")
+    sure = msgspec.structs.replace(seen, lowest_logprob=-0.2)
+    assert sure.removed_lines == 0
+    assert probability(sure) > THRESHOLDS["balanced"]
+    doubtful = msgspec.structs.replace(sure, lowest_logprob=-2.0)
+    assert probability(doubtful) < THRESHOLDS["eager"]
+    unexplained = msgspec.structs.replace(sure, removed_lines=4)
+    assert probability(unexplained) < THRESHOLDS["eager"]
 
 
 def test_another_file_is_elsewhere(desk: Desk) -> None:

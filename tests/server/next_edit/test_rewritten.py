@@ -42,6 +42,14 @@ def test_lines_that_stay_are_left_alone() -> None:
     assert _edits(text, 1, 4, "b\nc\nnew\nd\n") == [(3, "", "new\n")]
 
 
+def test_a_region_of_which_nothing_is_left_is_removed_with_its_line_ends() -> None:
+    text = "a\nb\nc\nd\n"
+    assert _edits(text, 1, 3, "") == [(1, "b\nc\n", "")]
+    assert _edits(text, 0, 4, "") == [(0, text, "")]
+    assert _edits("a\nb\nc", 1, 3, "") == [(0, "\nb\nc", "")]
+    assert _edits("a\r\nb\r\nc\r\n", 1, 3, "") == [(1, "b\r\nc\r\n", "")]
+
+
 def test_places_that_are_far_apart_are_edits_of_their_own() -> None:
     text = "".join(f"x{at} = 1\n" for at in range(8))
     new = text.replace("x0 = 1", "x0 = 2").replace("x7 = 1", "x7 = 2")

@@ -134,7 +134,9 @@ class Cutter:
         """The sample that has `target`, and what else is due around it, as its answer."""
         place = self._grow(*self.lines.around(target))
         sample = self._cut(place, done, history) if place else None
-        return None if sample is None or sample.quiet or not sample.updated.strip() else sample
+        if sample is None or sample.quiet:
+            return None
+        return sample if (sample.original + sample.updated).strip() else None
 
     def unchanged(
         self, line: int, done: Sequence[Change], history: Sequence[tuple[str, str]]

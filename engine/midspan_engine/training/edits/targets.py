@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from midspan_engine.decoding.alignment import changed_tokens
-from midspan_engine.decoding.edit_prompt import EditWindow, Layout, Marks, encode_prompt
+from midspan_engine.decoding.edit_prompt import (
+    EditWindow,
+    Layout,
+    Marks,
+    answer_text,
+    encode_prompt,
+)
 
 if TYPE_CHECKING:
     from midspan_engine.decoding.edit_prompt import Encode
@@ -82,7 +88,7 @@ def encode_edit(
             quiet=True,
             region=region,
         )
-    answer = list(encode(sample.updated))
+    answer = list(encode(answer_text(sample.updated)))
     changed = changed_tokens(list(encode(sample.original)), answer)
     full = list(changed)
     for index in range(1, len(full)):

@@ -57,6 +57,12 @@ def test_no_edit_is_one_token() -> None:
     assert edit.ids[-1] == MARKS.middle
 
 
+def test_a_region_of_which_nothing_is_left_is_not_taught_as_no_edit() -> None:
+    edit = encode_edit(replace_texts("a b\n", ""), SETTINGS, _encode, MARKS)
+    assert not edit.quiet
+    assert edit.targets.tolist() == [*_encode("\n"), MARKS.end]
+
+
 def test_the_prompt_ends_where_the_answer_begins() -> None:
     edit = encode_edit(SAMPLE, SETTINGS, _encode, MARKS)
     assert edit.ids[edit.start] == MARKS.middle

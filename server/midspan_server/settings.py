@@ -77,8 +77,8 @@ class NextEditSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
         show: How likely an edit must be taken to be shown: `eager` shows doubtful ones, `quiet`
             hardly any that is not wanted.
         budget_ms: For all the regions that the model is asked about after a save or an accept.
-        likelihood: Whether the model is first asked which regions became unlikely. Off: it takes
-            most of a second or more and finds the place no more often.
+        likelihood: Whether the model is first asked which regions became unlikely. Off, as it takes
+            seconds and finds the place no more often.
         hints: Whether editors that draw no next edits get them as diagnostics with quick fixes.
     """
 

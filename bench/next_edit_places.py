@@ -21,6 +21,7 @@ from midspan_engine.training.edits.package_list import read_edit_packages
 from midspan_engine.training.edits.releases import release_texts, revisions
 from midspan_engine.training.edits.revision import applied, changed_words
 from midspan_server.history import EditHistory
+from midspan_server.next_edit.regions import Candidate
 from midspan_server.snapshot import DocumentSnapshot
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from midspan_engine.training.edits.package_list import EditPackage
     from midspan_engine.training.edits.releases import Texts
     from midspan_engine.training.edits.revision import Change, Revision
-    from midspan_server.next_edit.regions import Candidate
 
 _MOST_HISTORY = 4
 _BETWEEN_S = 20.0
@@ -62,6 +62,17 @@ class PlacedCase:
         """Whether something is still to change in a region."""
         lines = range(region.start_line, region.end_line)
         return region.uri == self.document.uri and any(line in lines for line in self.due)
+
+    def region(self, lines: range) -> Candidate:
+        """Those lines of the document, as the server would name them."""
+        return Candidate(
+            uri=self.document.uri,
+            version=self.document.version,
+            start_line=lines.start,
+            end_line=lines.stop,
+            reason="near",
+            score=0.0,
+        )
 
 
 def placed_cases(data: Path, count: int, seed: int) -> list[PlacedCase]:

@@ -27,7 +27,7 @@ from midspan_engine.engine import Engine
 from midspan_server.next_edit.asking import edit_request, region_text
 from midspan_server.next_edit.beyond import snippets
 from midspan_server.next_edit.hunks import hunks
-from midspan_server.next_edit.regions import REGION_TOKENS, Candidate
+from midspan_server.next_edit.regions import REGION_TOKENS
 from midspan_server.next_edit.tokens import model_tokens
 
 if TYPE_CHECKING:
@@ -104,16 +104,8 @@ def _asked(cases: Sequence[PlacedCase], snippet_chars: int) -> Iterator[Asked]:
             continue
         first, last, text = case.target
         document = case.document
-        region = Candidate(
-            uri=document.uri,
-            version=document.version,
-            start_line=lines.start,
-            end_line=lines.stop,
-            reason="near",
-            score=0.0,
-        )
         request = edit_request(
-            region,
+            case.region(lines),
             recent,
             {document.uri: document},
             (),

@@ -27,13 +27,15 @@ from midspan_engine.engine import Engine
 from midspan_server.next_edit.asking import likelihood_request
 from midspan_server.next_edit.hunks import hunks
 from midspan_server.next_edit.likelier import ORDERS, ranked
-from midspan_server.next_edit.regions import Candidate, candidates
+from midspan_server.next_edit.regions import candidates
 from midspan_server.next_edit.seeking import MOST_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from next_edit_places import PlacedCase
+
+    from midspan_server.next_edit.regions import Candidate
 
 _PLENTY_MS = 1e4
 _HUNKS = 16
@@ -115,14 +117,8 @@ def _looked_at(case: PlacedCase, engine: Engine) -> Seen | None:
 def _true(case: PlacedCase) -> Candidate:
     """Lines around the place of the next change."""
     first, last, _ = case.target
-    return Candidate(
-        uri=case.document.uri,
-        version=case.document.version,
-        start_line=max(0, first - _AROUND),
-        end_line=min(case.document.line_count, max(last, first + 1) + _AROUND),
-        reason="near",
-        score=0.0,
-    )
+    end = min(case.document.line_count, max(last, first + 1) + _AROUND)
+    return case.region(range(max(0, first - _AROUND), end))
 
 
 def _report(seen: Sequence[Seen]) -> dict[str, object]:

@@ -22,6 +22,7 @@ from midspan_engine.protocol import (
     Partial,
     RequestRejected,
 )
+from midspan_engine.turns import Running, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -29,43 +30,19 @@ if TYPE_CHECKING:
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.decoding.sessions import SessionTable
     from midspan_engine.decoding.solver import Solver
-    from midspan_engine.decoding.task import AnyPasses, Task
+    from midspan_engine.decoding.task import Task
     from midspan_engine.runtime.blocks import BlockPool
     from midspan_engine.runtime.canvas_rows import CanvasRuntime
     from midspan_engine.runtime.rows import Runtime
     from midspan_engine.runtime.standby import Standby
     from midspan_engine.tokenizer import Tokenizer
+    from midspan_engine.turns import Answer, Reply
 
     Request = InfillRequest | EditRequest | LikelihoodRequest
-    Answer = Infill | Edited | Likelihoods | Partial | RequestRejected
-    Reply = Callable[[Answer], None]
 
-_URGENT_PATIENCE_PASSES = 2
-"""That the context of a completion waits while the small passes of others fill each pass."""
 _LOADING_MS = 10_000
 """A request with less time than that does not wait for weights that have to be loaded first."""
-_PATIENCE_PASSES = 12
-"""More than what is typed asks for in a row; a long answer to somebody else has more."""
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """A task between two passes.
-
-    Attributes:
-        groups: Rows of its next pass; None before its first.
-        runtime: Whose passes it takes part in.
-        left_out: Passes since it was last part of one.
-    """
-
-    task: Task
-    passes: AnyPasses
-    reply: Reply
-    session: str
-    runtime: Runtime | CanvasRuntime
-    groups: list[Any] | None = None
-    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +107,7 @@ class Engine:
         self._most_active = most_active
         self._pass_rows = pass_rows
         self._rows_with_guests = rows_with_guests
-        self._running: dict[Hashable, _Running] = {}
+        self._running: dict[Hashable, Running] = {}
         self.on_pass: Callable[[int, int, float], None] | None = None
         """Called after each pass with its requests, its rows and its seconds."""
 
@@ -190,7 +167,7 @@ class Engine:
         except RequestRejected as refusal:
             reply(refusal)
             return
-        self._running[key] = _Running(
+        self._running[key] = Running(
             task=task,
             passes=task.passes(),
             reply=reply,
@@ -226,7 +203,9 @@ class Engine:
         """Run one pass for as many requests as fit into it. False when there is nothing to do."""
         self._release_held()
         self._begin()
-        chosen = self._choose()
+        chosen = choose(
+            self._running, most=self._pass_rows, most_with_guests=self._rows_with_guests
+        )
         if not chosen:
             return False
         groups = [group for key in chosen for group in self._groups(key)]
@@ -349,40 +328,6 @@ class Engine:
             held, self._held = self._held, {}
             for key, one in held.items():
                 self.submit(key, one.request, one.reply, arrived=one.arrived)
-
-    def _choose(self) -> list[Hashable]:
-        """What is urgent first, and small passes first within that.
-
-        So one long context does not hold up everybody's next token, and edits use what room there
-        is beside completions, or take it when they have waited long. A pass is of one network.
-        """
-        begun = {key: one for key, one in self._running.items() if one.groups is not None}
-        urgent = {key for key, running in begun.items() if running.task.is_urgent}
-        in_order = sorted(begun, key=lambda key: self._turn(key, key in urgent))
-        chosen: list[Hashable] = []
-        rows = 0
-        for key in in_order:
-            if chosen and self._running[key].runtime is not self._running[chosen[0]].runtime:
-                continue
-            patient = self._running[key].left_out < _PATIENCE_PASSES
-            is_guest = bool(urgent) and key not in urgent and patient
-            most = self._rows_with_guests if is_guest else self._pass_rows
-            if chosen and rows + self._rows(key) > most:
-                break
-            rows += self._rows(key)
-            chosen.append(key)
-        for key, running in begun.items():
-            running.left_out = 0 if key in chosen else running.left_out + 1
-        return chosen
-
-    def _turn(self, key: Hashable, urgent: bool) -> tuple[int, bool, int]:
-        """Least first; who was left out too often leads, or many small passes would starve it."""
-        left_out = self._running[key].left_out
-        patience = _URGENT_PATIENCE_PASSES if urgent else _PATIENCE_PASSES
-        return (-left_out if left_out >= patience else 0, not urgent, self._rows(key))
-
-    def _rows(self, key: Hashable) -> int:
-        return sum(group.rows for group in self._groups(key))
 
     def _groups(self, key: Hashable) -> list[Any]:
         groups = self._running[key].groups

@@ -16,9 +16,9 @@ from midspan_engine.protocol import Likelihoods, Partial, RequestRejected
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from midspan_engine.engine import Answer as EngineAnswer
     from midspan_engine.protocol import Edited, EditRequest, Infill, InfillRequest
     from midspan_engine.service.worker import EngineWorker
+    from midspan_engine.turns import Answer as EngineAnswer
 
     Answer = Partial | Infill | Edited | RequestRejected
 

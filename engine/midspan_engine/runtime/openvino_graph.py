@@ -23,14 +23,9 @@ from midspan_engine.runtime.openvino_nodes import Node, constant
 from midspan_engine.runtime.rows import TOP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from midspan_engine.models.config import TransformerConfig
     from midspan_engine.runtime.openvino_products import Operand, Products
-
-    LowRank = Callable[[int, str], tuple[NDArray[np.float32], NDArray[np.float32]]]
+    from midspan_engine.runtime.rotation import LowRank
 
 
 def _empty(kind: Type, rank: int = 1) -> Node:

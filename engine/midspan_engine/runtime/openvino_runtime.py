@@ -127,12 +127,12 @@ class OpenVinoRuntime:
         return self._scores(groups)
 
     def _padded(self, groups: list[RowGroup]) -> list[RowGroup]:
-        """With rows that nobody sees, so that passes come in few sizes.
+        """With rows that nobody sees, so that passes come in few sizes where rows cost little.
 
         The plugin makes kernels for every size that it meets, which takes time, and keeps them.
         """
         rows = sum(group.rows for group in groups)
-        missing = -rows % _STEP if rows > _STEP else 0
+        missing = -rows % _STEP if self._rotation and rows > _STEP else 0
         if missing == 1:
             missing += _STEP  # see `_with_company`
         return [*groups, RowGroup.causal(self._nobody, 0, [0] * missing)] if missing else groups

@@ -33,9 +33,10 @@ from midspan_engine.service.memory import resident_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from midspan_engine.engine import Answer, Request
+    from midspan_engine.engine import Request
     from midspan_engine.protocol import ClientMessage, EngineMessage
     from midspan_engine.service.worker import EngineWorker
+    from midspan_engine.turns import Answer
 
 _logger = logging.getLogger(__name__)
 _FAILED_STAY_S = 5.0

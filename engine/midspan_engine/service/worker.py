@@ -13,7 +13,8 @@ from midspan_engine.protocol import EngineStatus, MidspanError, RequestRejected
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from midspan_engine.engine import Engine, Reply, Request
+    from midspan_engine.engine import Engine, Request
+    from midspan_engine.turns import Reply
 
     Progress = Callable[[float, str], None]
     Load = Callable[[Progress], Engine]

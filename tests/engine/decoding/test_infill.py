@@ -22,9 +22,10 @@ from midspan_engine.runtime.blocks import CachedSequence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from midspan_engine.engine import Answer, Engine
+    from midspan_engine.engine import Engine
     from midspan_engine.protocol import Infill
     from midspan_engine.tokenizer import Tokenizer
+    from midspan_engine.turns import Answer
 
     MakeEngine = Callable[..., Engine]
 

@@ -115,6 +115,23 @@ async def test_the_model_is_asked_where_no_rule_knows(
     assert (offered["source"], 0.4 < offered["confidence"] < 1) == ("engine", True)
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_other_open_files_are_read_unless_that_is_off(
+    start_editor: StartEditor, engine: ScriptedEngine, *, is_on: bool
+) -> None:
+    engine.rewrite = _with_limit
+    editor = await start_editor(options={"context": {"snippets": is_on}})
+    editor.open(
+        OTHER, "from cart import Cart\n\n\ndef till(limit):\n    return Cart(None, limit)\n"
+    )
+    editor.open("file:///shop/.env", "limit = 'secret'\nCart = limit\n")
+    editor.open(URI, TEXT)
+    editor.replace(URI, (1, 28), (1, 28), ", limit")
+    await _ask(editor, 1)
+    read = {one.path for one in engine.edits[0].snippets}
+    assert read == ({"shop/till.py"} if is_on else set())
+
+
 async def test_lines_that_are_to_go_as_a_whole_are_one_edit_without_text(
     start_editor: StartEditor, engine: ScriptedEngine
 ) -> None:

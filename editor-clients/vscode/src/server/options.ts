@@ -23,7 +23,15 @@ const PLAIN = [
   'budgetMs',
 ] as const;
 const CONTEXT = ['prefixChars', 'suffixChars', 'snippetChars', 'snippets', 'recentEdits'] as const;
-const NEXT_EDIT = ['enabled', 'onSave', 'idleMs', 'show', 'model', 'budgetMs'] as const;
+const NEXT_EDIT = [
+  'enabled',
+  'onSave',
+  'idleMs',
+  'show',
+  'model',
+  'budgetMs',
+  'likelihood',
+] as const;
 const BACKEND = [
   'kind',
   'url',

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from gpu_libraries import attention_libraries, linear_libraries, score_plainly
+from gpu_libraries import attention_libraries, linear_libraries, rank_plainly, score_plainly
 from roofline_work import bytes_of
 from torch.nn import functional
 
@@ -22,11 +22,16 @@ from midspan_kernels.weights import QuantisedWeight, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from roofline_work import Network
     from torch import Tensor
 
+    from midspan_kernels.confidence import RowConfidence
+
 PAGE = 32
+TOP = 8
+"""What the engine asks the head for."""
 WEIGHT_BITS: tuple[Literal[4, 8, 16], ...] = (16, 8, 4)
 
 
@@ -100,20 +105,32 @@ def all_cases(size: Size) -> Iterator[Case]:
 def head_cases(size: Size) -> Iterator[Case]:
     vocab, width = size.network.vocab, size.network.width
     hidden, weight = size.random(size.all_rows, width), size.random(vocab, width) / width**0.5
-    dense = _head_case(f"{size}, dense head", hidden, weight, vocab * width * weight.itemsize)
-    dense.libraries["torch"] = lambda: score_plainly(hidden, weight)
-    yield dense
-    moved = vocab * width * (1 + 4 / 128)
-    yield _head_case(f"{size}, int8 head", hidden, quantise(weight, 8), moved)
+    heads = {
+        "dense": (weight, vocab * width * weight.itemsize),
+        "int8": (quantise(weight, 8), vocab * width * (1 + 4 / 128)),
+    }
+    for name, (stored, moved) in heads.items():
+        judged = _head_case(f"{size}, {name} head", hidden, stored, moved, ranked=0)
+        ranked = _head_case(f"{size}, {name} head, ranked", hidden, stored, moved, ranked=TOP)
+        if name == "dense":
+            judged.libraries["torch"] = lambda: score_plainly(hidden, weight)
+            ranked.libraries["torch"] = lambda: rank_plainly(hidden, weight)
+        yield from (judged, ranked)
 
 
-def _head_case(shape: str, hidden: Tensor, weight: Tensor | QuantisedWeight, moved: float) -> Case:
+def _head_case(
+    shape: str, hidden: Tensor, weight: Tensor | QuantisedWeight, moved: float, *, ranked: int
+) -> Case:
+    def run(module: ModuleType) -> Tensor:
+        scores: RowConfidence = module.score_rows(hidden, weight, ranked=ranked)
+        return scores.logprobs if scores.ranked_logits is None else scores.ranked_logits
+
     return Case(
         noun="head",
         shape=shape,
         bytes=moved,
-        ours=lambda: head.score_rows(hidden, weight).logprobs,
-        twin=lambda: head_twin.score_rows(hidden, weight).logprobs,
+        ours=lambda: run(head),
+        twin=lambda: run(head_twin),
     )
 
 

@@ -29,6 +29,13 @@ def score_plainly(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tenso
     return top.indices, top.values, -(shares.exp() * shares).sum(-1)
 
 
+def rank_plainly(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Head, the 8 best and the logarithm of the sum."""
+    logits = functional.linear(hidden, weight).float()
+    top = logits.topk(8)
+    return top.indices, top.values, logits.logsumexp(-1)
+
+
 def attention_libraries(query: Tensor, keys: Tensor, values: Tensor, batch: Batch) -> Libraries:
     """Torch's attention behind a gather of the pages; FlashInfer with a mask for each request."""
     requests, rows = batch.starts.shape[0], batch.most_rows

@@ -71,5 +71,6 @@ def _scores(rows: int, device: str) -> RowConfidence:
         logprobs=-torch.rand(rows, device=device) * 2,
         margins=torch.rand(rows, device=device),
         entropies=torch.rand(rows, device=device),
+        log_normalisers=torch.zeros(rows, device=device),
         given_logprobs=-torch.rand(rows, 1, device=device) * 2,
     )

@@ -1,7 +1,8 @@
-"""Time of a pass on each runtime: torch eager and compiled, OpenVINO int8 both ways and float32.
+"""Time of a pass on each runtime: torch, OpenVINO int8 both ways and float32, and our kernels.
 
     python bench/runtimes.py
     python bench/runtimes.py --only openvino-groups openvino-rows   # torch.compile takes minutes
+    python bench/runtimes.py --only kernels kernels-int8   # without a GPU their slow twins
 
 A prompt of 640 tokens in one pass, then passes of 1 to 32 rows with all scores, on 640 cached
 tokens. Each runtime has a process of its own, so that its memory is its own. One JSON line at the
@@ -34,7 +35,15 @@ if TYPE_CHECKING:
 
     from midspan_engine.runtime import Runtime, RuntimeName
 
-NAMES = ("torch", "torch-compiled", "openvino-groups", "openvino-rows", "openvino-fp32")
+NAMES = (
+    "torch",
+    "torch-compiled",
+    "openvino-groups",
+    "openvino-rows",
+    "openvino-fp32",
+    "kernels",
+    "kernels-int8",
+)
 CONTEXT = 640
 ROWS = (1, 4, 8, 16, 32)
 _CACHE_BYTES = 64 << 20

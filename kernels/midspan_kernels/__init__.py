@@ -3,7 +3,7 @@
 A public function checks its tensors and then runs the kernel where it can (CUDA tensors, or
 `TRITON_INTERPRET=1`) and the twin in `reference` everywhere else; Triton need not be installed.
 
-    head          score_rows          arg-max, confidence and draws without logits in memory
+    head          score_rows          arg-max, ranks, confidence and draws without logits in memory
     attention     attend              few rows of many requests against paged keys
     rope          rotate_into_cache   queries and keys turned, keys and values written
                   move                cached keys turned to where they now stand
@@ -16,7 +16,7 @@ A public function checks its tensors and then runs the kernel where it can (CUDA
 `python -m midspan_kernels.compile` compiles all of them without a GPU; `tolerances` says how far a
 kernel may be from its twin. Left out, because on paper nothing is gained:
 
-* Dense products without an adapter: cuBLAS moves the same bytes.
+* Dense products of many rows without an adapter: cuBLAS moves the same bytes.
 * 8-bit activations: a pass of 64 rows is bound by weights, not by arithmetic (an H100 needs some
   300 rows for that).
 * A sum of split products of its own: `add_and_norm` takes the parts.

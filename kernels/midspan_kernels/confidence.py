@@ -36,7 +36,12 @@ class RowConfidence:
         margins: By how much the second best is less likely, as a difference of log-probabilities
             `[rows]`; infinite where there is no second.
         entropies: Of the whole distribution, in nats `[rows]`.
+        log_normalisers: A logit minus this is a log-probability `[rows]`; minus infinity where no
+            token may come.
         given_logprobs: Of the tokens asked for, `[rows, asked]`; minus infinity for a negative id.
+        ranked: The most likely tokens, best first, int32 `[rows, ranked]`; the lower id first in a
+            tie, -1 where fewer may come.
+        ranked_logits: Of them, `[rows, ranked]`; minus infinity for -1.
         sampled: int32 `[rows]`.
         sampled_logprobs: At temperature 1, `[rows]`.
     """
@@ -45,7 +50,10 @@ class RowConfidence:
     logprobs: Tensor
     margins: Tensor
     entropies: Tensor
+    log_normalisers: Tensor
     given_logprobs: Tensor | None = None
+    ranked: Tensor | None = None
+    ranked_logits: Tensor | None = None
     sampled: Tensor | None = None
     sampled_logprobs: Tensor | None = None
 

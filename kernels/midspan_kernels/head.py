@@ -4,8 +4,8 @@ Source: online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867), the fuse
 (Hsu et al. 2024, arXiv 2410.10989, for training), Gumbel-max sampling, Philox (Salmon et al. 2011).
 
 Bytes: `vocab * width` weights and `rows * width` hidden values are read; 20 bytes a row and program
-are written and read again. A plain head also writes `rows * vocab` float32 and reads it again for
-softmax, arg-max, entropy and top-2.
+are written and read again, and 64 more where the 8 best are ranked. A plain head also writes `rows
+* vocab` float32 and reads it again for softmax, arg-max, entropy and top-2.
 
 Why it stays: torch.compile fuses nothing into a matrix product of this form and Liger's fused head
 gives a loss, not an arg-max. With 9 rows it saves 27 MB of 300 (0.5B, bf16, one write and four
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from midspan_kernels.confidence import RowConfidence, Sampling
 
 MOST_TOKENS = 8
+"""That can be asked for, and that can be ranked."""
+_RANKS = (0, 2, 4, MOST_TOKENS)
 
 
 def score_rows(
@@ -37,6 +39,7 @@ def score_rows(
     tokens: Tensor | None = None,
     allowed: Tensor | None = None,
     sampling: Sampling | None = None,
+    ranked: int = 0,
 ) -> RowConfidence:
     """Judge rows of hidden states; NaN logits count as tokens that may not come.
 
@@ -46,6 +49,7 @@ def score_rows(
         tokens: int32 `[rows, asked]`, at most 8: whose log-probabilities are wanted as well.
         allowed: bool `[vocab]`, what may come at all (a vocabulary is often padded).
         sampling: Also draw a token for each row.
+        ranked: How many of the most likely tokens to name; 0, 2, 4 or 8.
 
     Returns:
         Scores of each row.
@@ -55,8 +59,10 @@ def score_rows(
     """
     _check_head(hidden, head)
     _check_wishes(hidden, head.shape[0], tokens, allowed, sampling)
+    if ranked not in _RANKS:
+        raise ValueError(f"ranked must be one of {_RANKS}; got {ranked}")
     scored: RowConfidence = backend("head", hidden).score_rows(
-        hidden, head, tokens=tokens, allowed=allowed, sampling=sampling
+        hidden, head, tokens=tokens, allowed=allowed, sampling=sampling, ranked=ranked
     )
     return scored
 

@@ -12,7 +12,8 @@ Why it stays: cuBLAS and torchao move the same bytes but know no rows, so an ada
 them costs two more products, a masked addition, 2 more writes and reads of `rows * outputs`, and
 three launches at each of 96 linears (0.5B, q-k-v and gate-up merged): at 1 us each in a captured
 graph 300 us, beside 300 us of weights in bf16 and 150 in 8 bits. Here it costs nothing while no row
-of the tile needs it.
+of the tile needs it. And up to 16 rows get the same bits each, whatever the others are and do,
+which no library promises: a token is verified with what it would be decoded with.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RANKS = (16, 32, 64, 128)
+FEW_ROWS = 16
+"""So many rows at most are one tile: each gets the same bits, however many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def multiply(
     adapter: RowAdapter | None = None,
     parts: int = 1,
 ) -> Tensor:
-    """Multiply rows with a matrix; for dense weights without an adapter take torch's own.
+    """Multiply rows with a matrix; for many rows of dense weights without an adapter take torch's.
 
     Args:
         x: `[rows, inputs]`, float32, bfloat16 or float16.
@@ -118,5 +121,5 @@ def useful_parts(x: Tensor, outputs: int, inputs: int) -> int:
     """How many parts give every multiprocessor a program; 1 where outputs alone do, or on a CPU."""
     if not runs_triton(x):
         return 1
-    programs = -(-outputs // 64) * -(-x.shape[0] // 16)
+    programs = -(-outputs // 64) * -(-x.shape[0] // FEW_ROWS)
     return max(1, min(8, processors(x) // programs, inputs // GROUP))

@@ -13,7 +13,8 @@ written and read once more. FlashInfer rotates and appends in two calls.
 
 Bytes of `move`: `places * layers * key heads * head * 2`, keys and values each read and written
 once: 12 MB for 500 places of the 0.5B. Why it stays: source and target overlap, so torch needs a
-copy in between (twice the bytes), and no library turns keys that are in a cache already.
+copy in between (twice the bytes), and no library turns keys that are in a cache already. The engine
+does not call it: between `lift` and `put` of a block pool a pass writes over the source.
 """
 
 from __future__ import annotations

@@ -44,6 +44,11 @@ class QuantisedWeight:
         """(out, in)."""
         return int(self.values.shape[0]), int(self.scales.shape[0]) * GROUP
 
+    def rows(self, outputs: slice | Tensor) -> Tensor:
+        """Weights of some outputs, float32 `[outputs, in]`."""
+        values, scales = self.values[outputs], self.scales[:, outputs]
+        return restore(QuantisedWeight(values=values, scales=scales, bits=self.bits))
+
 
 def quantise(weight: Tensor, bits: Literal[4, 8]) -> QuantisedWeight:
     """Round a matrix `[out, in]` to the nearest, symmetrically.

@@ -17,7 +17,15 @@ from midspan_kernels.weights import QuantisedWeight, quantise
 
 pytest.importorskip("triton")
 KINDS = [torch.float32, torch.bfloat16, torch.float16]
-FLOATS = ("logprobs", "margins", "entropies", "given_logprobs", "sampled_logprobs")
+FLOATS = (
+    "logprobs",
+    "margins",
+    "entropies",
+    "log_normalisers",
+    "given_logprobs",
+    "ranked_logits",
+    "sampled_logprobs",
+)
 
 
 def random_head(
@@ -35,8 +43,9 @@ def assert_agree(
     tokens: torch.Tensor | None = None,
     allowed: torch.Tensor | None = None,
     sampling: Sampling | None = None,
+    ranked: int = 0,
 ) -> RowConfidence:
-    extras = {"tokens": tokens, "allowed": allowed, "sampling": sampling}
+    extras = {"tokens": tokens, "allowed": allowed, "sampling": sampling, "ranked": ranked}
     kernel = score_rows(hidden, head, **extras)  # type: ignore[arg-type]
     twin = reference.score_rows(hidden, head, **extras)  # type: ignore[arg-type]
     for name in FLOATS:
@@ -153,3 +162,60 @@ def test_temperature_0_draws_the_best() -> None:
     )
     assert scores.sampled is not None
     assert torch.equal(scores.sampled, scores.tokens)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ranked", [2, 8])
+@pytest.mark.parametrize(("rows", "vocab", "width"), [(1, 5, 16), (3, 1000, 64), (18, 515, 128)])
+def test_the_best_tokens_are_ranked(
+    kind: torch.dtype, ranked: int, rows: int, vocab: int, width: int
+) -> None:
+    hidden, head = random_head(rows, vocab, width, kind)
+    scores = assert_agree(hidden, head, ranked=ranked)
+    assert scores.ranked is not None
+    assert scores.ranked_logits is not None
+    assert torch.equal(scores.ranked[:, 0], scores.tokens)
+    chances = scores.ranked_logits[:, 0] - scores.log_normalisers
+    torch.testing.assert_close(chances, scores.logprobs, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=15)
+@given(
+    rows=st.integers(1, 4),
+    vocab=st.integers(1, 600),
+    values=st.integers(1, 40),
+    ranked=st.sampled_from([2, 4, 8]),
+)
+def test_in_a_tie_the_lower_ids_are_ranked_first(
+    rows: int, vocab: int, values: int, ranked: int
+) -> None:
+    head = (torch.arange(vocab) * 7 % values - values // 2).float()[:, None].contiguous()
+    hidden = torch.tensor([1.0, -1.0, 0.0, 2.0])[:rows, None].contiguous()
+    kernel = score_rows(hidden, head, ranked=ranked)
+    assert kernel.ranked is not None
+    order = (hidden @ head.T).sort(dim=-1, stable=True, descending=True).indices[:, :ranked]
+    assert torch.equal(kernel.ranked[:, : order.shape[1]], order.int())
+    assert (kernel.ranked[:, order.shape[1] :] == -1).all()
+    twin = reference.score_rows(hidden, head, ranked=ranked)
+    assert twin.ranked is not None
+    assert torch.equal(kernel.ranked, twin.ranked)
+
+
+def test_only_what_may_come_is_ranked() -> None:
+    hidden, head = random_head(2, 600, 32, torch.float32)
+    head[400] = torch.nan
+    allowed = (torch.arange(600) % 100 == 0) & (torch.arange(600) > 0)
+    scores = assert_agree(hidden, head, allowed=allowed, ranked=8)
+    assert scores.ranked is not None
+    assert scores.ranked_logits is not None
+    assert scores.ranked.sort().values.tolist() == [[-1, -1, -1, -1, 100, 200, 300, 500]] * 2
+    assert (scores.ranked_logits == -torch.inf).sum() == 8
+    nothing = assert_agree(hidden, head, allowed=torch.zeros(600, dtype=torch.bool), ranked=2)
+    assert nothing.ranked is not None
+    assert (nothing.ranked == -1).all()
+    assert (nothing.log_normalisers == -torch.inf).all()
+
+
+def test_other_counts_are_not_ranked() -> None:
+    with pytest.raises(ValueError, match="ranked must be one of"):
+        score_rows(torch.zeros(1, 8), torch.zeros(20, 8), ranked=3)

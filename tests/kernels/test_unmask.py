@@ -33,6 +33,7 @@ def random_scores(rows: int, seed: int) -> RowConfidence:
         logprobs=-torch.rand(rows, generator=make),
         margins=torch.rand(rows, generator=make),
         entropies=torch.rand(rows, generator=make),
+        log_normalisers=torch.zeros(rows),
     )
 
 
@@ -119,6 +120,7 @@ def scores_of(tokens: list[int], logprobs: list[float]) -> RowConfidence:
         logprobs=torch.tensor(logprobs, dtype=torch.float32),
         margins=zeros,
         entropies=zeros,
+        log_normalisers=zeros,
     )
 
 

@@ -47,6 +47,7 @@ def scores_of(spans: Spans, seed: int) -> RowConfidence:
         logprobs=-torch.rand(requests * rows, generator=make),
         margins=torch.zeros(requests * rows),
         entropies=torch.zeros(requests * rows),
+        log_normalisers=torch.zeros(requests * rows),
         given_logprobs=-torch.rand(requests * rows, 1, generator=make) - 0.5,
     )
 
@@ -108,6 +109,7 @@ def test_a_guess_nearly_as_likely_stands_where_that_is_allowed() -> None:
         logprobs=torch.full((4,), -0.5),
         margins=torch.zeros(4),
         entropies=torch.zeros(4),
+        log_normalisers=torch.zeros(4),
         given_logprobs=torch.full((4, 1), -0.75),
     )
     spans.ids[0, 1] = 30

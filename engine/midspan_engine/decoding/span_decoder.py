@@ -184,7 +184,7 @@ class SpanDecoder:
                 *self.tokenizer.ids_with_prefix(self.pending),
             ]
         )
-        logits = scores.logits[row, allowed]
+        logits = scores.logits_of(row, allowed)
         best = self._first_permitted(allowed, logits)
         # Only what was left to choose counts for confidence.
         highest = float(logits[best])

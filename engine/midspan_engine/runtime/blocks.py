@@ -133,7 +133,8 @@ class BlockPool:
     def _like(self, values: np.ndarray[Any, Any]) -> Any:
         if isinstance(self.storage, np.ndarray):
             return values
-        return self.storage.new_tensor(values)
+        # In float32, whatever the storage: rounded angles would turn every key by too much.
+        return self.storage.new_empty(0).float().new_tensor(values)
 
     def places(self, sequence: CachedSequence, start: int, count: int) -> tuple[Any, Any]:
         """Block and slot of each of `count` positions from `start`."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from midspan_engine.runtime.blocks import BLOCK
 from midspan_engine.runtime.kernel_rows import PIECE
+from midspan_kernels.linear import FEW_ROWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class Ladder:
             rows=wide,
             pieces=many,
             places=places,
-            most_rows=min(wide, PIECE) if rows.most_rows <= PIECE else wide,
+            most_rows=_most(wide) if rows.most_rows <= PIECE else wide,
             adapted=rows.adapted,
         )
 
@@ -88,7 +89,7 @@ class Ladder:
                 rows=rows,
                 pieces=pieces,
                 places=self.places,
-                most_rows=min(rows, PIECE),
+                most_rows=_most(rows),
                 adapted=with_blocks,
             )
             for with_blocks in ((False, True) if adapted else (False,))
@@ -146,6 +147,11 @@ def _shapes(bucket: Bucket) -> dict[str, tuple[int, ...]]:
 
 def _aligned(count: int) -> int:
     return -(-count // _ALIGN) * _ALIGN
+
+
+def _most(rows: int) -> int:
+    """One number for all few rows: attention splits the places by it, and so rounds by it."""
+    return min(max(rows, FEW_ROWS), PIECE)
 
 
 def _next(steps: tuple[int, ...], size: int) -> int | None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from midspan_kernels.attention import HEAD_SIZES
-from midspan_kernels.linear import RANKS, RowAdapter, multiply, useful_parts
+from midspan_kernels.linear import FEW_ROWS, RANKS, RowAdapter, multiply, useful_parts
 from midspan_kernels.norm import WIDEST
 from midspan_kernels.weights import GROUP, QUANTISED_BITS, QuantisedWeight, quantise
 
@@ -53,8 +53,8 @@ class Projection:
             block: Which rows the adapter acts on, bool `[rows]`; None: no row.
             split: Parts `[parts, rows, outputs]` will do as well.
         """
-        if block is None and not isinstance(self.weight, QuantisedWeight):
-            return functional.linear(x, self.weight, self.bias)
+        if block is None and not self._is_ours(x):
+            return functional.linear(x, cast("Tensor", self.weight), self.bias)
         adapter = None
         if block is not None:
             assert self.down is not None
@@ -62,6 +62,15 @@ class Projection:
             adapter = RowAdapter(down=self.down, up=self.up, rows=block)
         parts = useful_parts(x, *self.weight.shape) if split else 1
         return multiply(x, self.weight, bias=self.bias, adapter=adapter, parts=parts)
+
+    def _is_ours(self, x: Tensor) -> bool:
+        """Whether our kernel multiplies where no adapter acts.
+
+        Few rows: a library rounds by the number of rows, and with block rows in the pass the kernel
+        is ours; a row that is verified would differ from the same row decoded alone.
+        """
+        quantised = isinstance(self.weight, QuantisedWeight)
+        return quantised or (len(x) <= FEW_ROWS and x.shape[1] % GROUP == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ from torch.nn import functional
 
 from midspan_engine.runtime.blocks import BLOCK
 from midspan_engine.runtime.kernel_buckets import views
+from midspan_engine.runtime.rows import TOP
 from midspan_kernels.activation import gate
 from midspan_kernels.attention import attend
+from midspan_kernels.head import score_rows
 from midspan_kernels.norm import add_and_norm
 from midspan_kernels.rope import rotary_table, rotate_into_cache
 from midspan_kernels.rows import Batch
+from midspan_kernels.weights import QuantisedWeight
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from midspan_engine.models.config import TransformerConfig
     from midspan_engine.runtime.kernel_buckets import Bucket
     from midspan_engine.runtime.kernel_layers import KernelLayer, KernelWeights
+
+_SLICE = 4096
 
 
 class KernelNetwork:
@@ -71,11 +76,32 @@ class KernelNetwork:
             update = layer.narrowing(gate(layer.widening(x, block)), block, split=True)
         return add_and_norm(stream, update, self._weights.last_norm, epsilon)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Of chosen rows `[rows, hidden]`, float32 `[rows, vocab]`."""
+    def judge(self, hidden: Tensor) -> Tensor:
+        """What is likeliest in chosen rows `[rows, hidden]`, without logits in memory.
+
+        Returns:
+            int32 `[rows, 2 TOP + 1]`, see `kernel_scores.split_scores`.
+        """
         if not len(hidden):
-            return hidden.new_zeros((0, len(self._weights.embedding)), dtype=torch.float32)
-        return self._weights.head(hidden, None).float()
+            return hidden.new_zeros((0, 2 * TOP + 1), dtype=torch.int32)
+        judged = score_rows(hidden, self._weights.head.weight, ranked=TOP)
+        assert judged.ranked is not None
+        assert judged.ranked_logits is not None
+        floats = torch.cat([judged.ranked_logits, judged.log_normalisers[:, None]], 1)
+        return torch.cat([judged.ranked, floats.view(torch.int32)], 1)
+
+    def logits(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Of chosen rows `[rows, hidden]` and tokens, or all: float32 `[rows, tokens]`.
+
+        In float32 and a slice of the vocabulary at a time, for who asks for what `judge` left out.
+        """
+        weight, parts = self._weights.head.weight, []
+        for start in range(0, weight.shape[0] if tokens is None else len(tokens), _SLICE):
+            here = slice(start, start + _SLICE)
+            which = here if tokens is None else tokens[here]
+            part = weight.rows(which) if isinstance(weight, QuantisedWeight) else weight[which]
+            parts.append(hidden.float() @ part.float().T)
+        return torch.cat(parts, 1)
 
     def _embed(self, ids: Tensor) -> Tensor:
         embedded = functional.embedding(ids.clamp(min=0), self._weights.embedding).float()

@@ -6,7 +6,7 @@ graph, so that no line is first seen on a GPU.
 
 from __future__ import annotations
 
-import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,26 +19,29 @@ from midspan_engine.runtime.kernel_buckets import Ladder, pack
 from midspan_engine.runtime.kernel_cache import DeviceFull, make_storage
 from midspan_engine.runtime.kernel_graphs import PassGraphs
 from midspan_engine.runtime.kernel_layers import KernelWeights, misfit
+from midspan_engine.runtime.kernel_memory import full, with_room
 from midspan_engine.runtime.kernel_network import KernelNetwork
 from midspan_engine.runtime.kernel_rows import PassRows
-from midspan_engine.runtime.rows import TOP, PassCount, RowScores
+from midspan_engine.runtime.kernel_scores import split_scores
+from midspan_engine.runtime.rows import PassCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from midspan_engine.models.adapter import Adapter
     from midspan_engine.runtime.kernel_layers import Bits
-    from midspan_engine.runtime.rows import RowGroup
+    from midspan_engine.runtime.rows import RowGroup, RowScores
 
     Progress = Callable[[float, str], None]
 
 _LOADING, _CAPTURING = 0.2, 0.4
 """Share of the start that is over when each begins; the rest is for who starts the engine."""
 _CAPTURED = 0.8
-_logger = logging.getLogger(__name__)
 
 
 class KernelRuntime:
@@ -88,6 +91,7 @@ class KernelRuntime:
         self.pool = BlockPool(storage, self.config.rope_theta)
         self._ladder = ladder or Ladder()
         self._graphs = PassGraphs(self._network.hidden, device)
+        self._head = _AskedHead(self._network, self._graphs)
         if device == "cuda":
             self.warm_up(lambda share, what: progress(_between(share), what))
 
@@ -101,7 +105,7 @@ class KernelRuntime:
         try:
             self._graphs.warm_up(self._ladder.usual(adapted=self.has_adapter), progress)
         except torch.OutOfMemoryError as error:
-            raise _full() from error
+            raise full() from error
 
     @torch.inference_mode()
     def forward(self, groups: Sequence[RowGroup]) -> list[RowScores]:
@@ -114,33 +118,47 @@ class KernelRuntime:
         if rows.adapted and not self.has_adapter:
             raise ValueError("a block row needs an adapter, and none is loaded")
         self.count.add(rows.rows)
-        scores = self._tried(rows)
-        if scores is None:
-            _logger.warning("out of memory in a pass of %d rows; trying without graphs", rows.rows)
-            self._graphs.drop()
-            torch.cuda.empty_cache()
-            try:
-                scores = self._scores(rows, capture=False)
-            except torch.OutOfMemoryError as error:
-                raise _full() from error
-        return _split(scores, [len(group.wanted) for group in groups])
+        hidden, judged = with_room(
+            self._graphs, f"a pass of {rows.rows} rows", partial(self._run, rows)
+        )
+        return split_scores(judged, hidden, [len(group.wanted) for group in groups], self._head)
 
     def settle(self) -> None:
         """Give back what loading left in torch's own cache."""
         torch.cuda.empty_cache()
 
-    def _tried(self, rows: PassRows) -> RowScores | None:
-        """None when out of memory. The error is let go: it holds the tensors of its frames."""
-        try:
-            return self._scores(rows, capture=True)
-        except torch.OutOfMemoryError:
-            return None
-
-    def _scores(self, rows: PassRows, *, capture: bool) -> RowScores:
+    def _run(self, rows: PassRows, capture: bool) -> tuple[Tensor, NDArray[np.int32]]:
+        """Hidden states of the wanted rows, and what the head says of them."""
         bucket = self._ladder.bucket(rows)
+        # Before the pass, so that the head is launched while the pass still runs.
+        wanted = torch.from_numpy(rows.wanted).to(self.pool.storage.device)
         hidden = self._graphs.run(bucket, pack(rows, bucket), capture=capture)
-        wanted = torch.from_numpy(rows.wanted).to(hidden.device)
-        return _scored(self._network.logits(hidden.index_select(0, wanted)))
+        hidden = hidden.index_select(0, wanted)  # a copy: the next pass writes over its output
+        return hidden, self._network.judge(hidden).cpu().numpy()
+
+
+class _AskedHead:
+    """See `kernel_scores.Head`."""
+
+    def __init__(self, network: KernelNetwork, graphs: PassGraphs) -> None:
+        self._network, self._graphs = network, graphs
+
+    @torch.inference_mode()
+    def logits(
+        self, hidden: Tensor, tokens: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Head.logits`.
+
+        Raises:
+            DeviceFull: the device has too little memory.
+        """
+        asked = None if tokens is None else torch.from_numpy(tokens).to(hidden.device)
+        found: NDArray[np.float32] = with_room(
+            self._graphs,
+            f"logits of {len(hidden)} rows",
+            lambda _capture: self._network.logits(hidden, asked).cpu().numpy(),
+        )
+        return found
 
 
 def _load(
@@ -166,36 +184,3 @@ def _load(
 
 def _between(share: float) -> float:
     return _CAPTURING + share * (_CAPTURED - _CAPTURING)
-
-
-def _full() -> DeviceFull:
-    return DeviceFull(
-        "the device ran out of memory in a pass; start the engine with a smaller --cache-mb, or "
-        "free some of the device's memory"
-    )
-
-
-def _scored(logits: Tensor) -> RowScores:
-    top = logits.topk(min(TOP, logits.shape[-1]), dim=-1)
-    return RowScores(
-        logits=logits.cpu().numpy(),
-        top_ids=top.indices.int().cpu().numpy(),
-        top_logits=top.values.cpu().numpy(),
-        log_normaliser=torch.logsumexp(logits, dim=-1).cpu().numpy(),
-    )
-
-
-def _split(scores: RowScores, counts: Sequence[int]) -> list[RowScores]:
-    found, at = [], 0
-    for count in counts:
-        rows = slice(at, at + count)
-        at = rows.stop
-        found.append(
-            RowScores(
-                logits=scores.logits[rows],
-                top_ids=scores.top_ids[rows],
-                top_logits=scores.top_logits[rows],
-                log_normaliser=scores.log_normaliser[rows],
-            )
-        )
-    return found

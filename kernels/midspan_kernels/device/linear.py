@@ -11,6 +11,7 @@ import triton.language as tl
 
 from midspan_kernels.capability import interpreting
 from midspan_kernels.device.arithmetic import product
+from midspan_kernels.linear import FEW_ROWS
 from midspan_kernels.variants import OPTIONS, Variant
 from midspan_kernels.weights import GROUP, PACKED_BITS, QUANTISED_BITS, QuantisedWeight
 
@@ -28,7 +29,7 @@ class _Tile:
     stages: int
 
 
-_FEW = _Tile(16, 64, 4, 4)
+_FEW = _Tile(FEW_ROWS, 64, 4, 4)
 _MANY = _Tile(64, 64, 8, 3)
 
 
@@ -192,12 +193,17 @@ def multiply(
 
 
 def variants() -> list[Variant]:
-    """16, 8 and 4 bits, few and many rows, ranks; merged linears have ranks up to 128."""
+    """16, 8 and 4 bits, few and many rows, ranks: an adapter of 32 has 64 and 128 where merged.
+
+    The engine has no 4 bits yet, and dense weights for many rows without an adapter are torch's.
+    """
+    shapes = ((0, False), (0, True), (32, True), (64, False), (128, False))
     return [
         _tile(tile, bits, rank, parts=parts)
         for tile in (_FEW, _MANY)
         for bits in (16, 8, 4)
-        for rank, parts in ((0, False), (32, True), (128, False))
+        for rank, parts in shapes
+        if bits != PACKED_BITS or (rank, parts) in (shapes[0], shapes[2], shapes[4])
     ]
 
 

@@ -59,7 +59,7 @@ def _warps(block: int) -> int:
 
 
 def variants() -> list[Variant]:
-    """Widths of 0.5B, 1.5B and 7B; a finished update or parts."""
+    """Widths of 0.5B, 1.5B and 7B, a finished update or parts; heads whose queries are normed."""
     return [
         Variant(
             f"norm_{block}_{kind}",
@@ -72,6 +72,9 @@ def variants() -> list[Variant]:
             _warps(block),
             divisible=("width",),
         )
-        for block in (1024, 2048, 4096)
-        for kind in ("bf16", "fp32")
+        for block, kinds in {
+            64: ("fp32",), 128: ("fp32",),
+            1024: ("bf16", "fp32"), 2048: ("bf16", "fp32"), 4096: ("bf16", "fp32"),
+        }.items()
+        for kind in kinds
     ]  # fmt: skip

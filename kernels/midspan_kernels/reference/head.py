@@ -11,6 +11,7 @@ from midspan_kernels.weights import QuantisedWeight, restore
 LIMIT = 1e30
 LOWEST = -2e30
 _WORD = 0xFFFFFFFF
+_NOBODY = 2**31 - 1
 
 
 def score_rows(
@@ -20,6 +21,7 @@ def score_rows(
     tokens: Tensor | None = None,
     allowed: Tensor | None = None,
     sampling: Sampling | None = None,
+    ranked: int = 0,
 ) -> RowConfidence:
     """See `midspan_kernels.head.score_rows`."""
     weight = restore(head) if isinstance(head, QuantisedWeight) else head
@@ -31,13 +33,17 @@ def score_rows(
     normaliser = best + total.log()
     none = best <= LOWEST
     given = None if tokens is None else _logits_of(logits, tokens) - normaliser[:, None]
+    best_ids, best_logits = _rank(logits, ranked) if ranked else (None, None)
     sampled, sampled_logprobs = _sample(logits, normaliser, sampling)
     return RowConfidence(
         tokens=_first(logits, best),
         logprobs=torch.where(none, -torch.inf, -total.log()),
         margins=torch.where(second <= LOWEST, torch.inf, best - second),
         entropies=torch.where(none, 0.0, total.log() - mean),
+        log_normalisers=torch.where(none, -torch.inf, normaliser),
         given_logprobs=given,
+        ranked=best_ids,
+        ranked_logits=best_logits,
         sampled=sampled,
         sampled_logprobs=sampled_logprobs,
     )
@@ -60,6 +66,18 @@ def _first(values: Tensor, best: Tensor) -> Tensor:
     places = torch.arange(values.shape[1], device=values.device)
     first = torch.where(values == best[:, None], places, values.shape[1]).amin(-1)
     return torch.where(best <= LOWEST, -1, first).int()
+
+
+def _rank(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The most likely tokens and their logits, best first; the lower id first in a tie."""
+    padded = torch.nn.functional.pad(logits, (0, count), value=LOWEST)
+    bits = (padded + 0.0).view(torch.int32)  # -0 is 0
+    ordered = (bits ^ ((bits >> 31) & _NOBODY)).long()
+    keys = (ordered << 32) | (_NOBODY - torch.arange(padded.shape[1], device=logits.device))
+    tokens = _NOBODY - (keys.topk(count).values & _NOBODY)
+    found = padded.gather(1, tokens)
+    none = found <= LOWEST
+    return torch.where(none, -1, tokens).int(), torch.where(none, -torch.inf, found)
 
 
 def _logits_of(logits: Tensor, tokens: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,3 +101,15 @@ def test_a_moved_key_equals_one_made_at_its_new_place(
     expected = turn(raw, np.arange(target, target + count))
     np.testing.assert_allclose(pool.storage[0, 0, places, 0, slots], expected, atol=2e-4)
     np.testing.assert_array_equal(pool.storage[0, 1, places, 0, slots], raw)
+
+
+def test_keys_stored_in_bf16_are_turned_in_float32_and_rounded_once() -> None:
+    exact = torch.randn((1, 2, 2, 1, BLOCK, 16), generator=torch.Generator().manual_seed(4))
+    found = []
+    for storage in (exact.bfloat16(), exact.bfloat16().float()):
+        pool = BlockPool(storage, THETA)
+        sequence = CachedSequence()
+        pool.reserve(sequence, 2 * BLOCK)
+        pool.put(sequence, 7, pool.lift(sequence, 3, 40))
+        found.append(storage)
+    assert torch.equal(found[0], found[1].bfloat16())

@@ -104,7 +104,7 @@ def test_a_packed_pass_holds_every_row_and_padding_writes_nowhere(sizes: Sizes) 
 @pytest.mark.parametrize(
     ("causal", "pieces", "bucket"),
     [
-        (1, 1, Bucket(rows=4, pieces=1, places=2048, most_rows=4, adapted=False)),
+        (1, 1, Bucket(rows=4, pieces=1, places=2048, most_rows=16, adapted=False)),
         (64, 1, Bucket(rows=64, pieces=1, places=2048, most_rows=64, adapted=False)),
         (65, 2, Bucket(rows=128, pieces=2, places=2048, most_rows=64, adapted=False)),
         (256, 4, Bucket(rows=256, pieces=4, places=2048, most_rows=64, adapted=False)),

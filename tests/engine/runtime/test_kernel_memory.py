@@ -95,7 +95,7 @@ def one_pass(runtime: KernelRuntime) -> np.ndarray:
         runtime.pool.release(sequence)
 
 
-@pytest.mark.parametrize("where", ["hidden", "logits"])
+@pytest.mark.parametrize("where", ["hidden", "judge"])
 def test_a_pass_that_runs_out_of_memory_is_run_again_without_graphs(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_pass_that_runs_out_of_memory_is_run_again_without_graphs(
     assert len(runtime._graphs) == 1
     emptied: list[int] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(len(runtime._graphs)))
-    owner, name = (runtime._graphs, "_run") if where == "hidden" else (runtime._network, "logits")
+    owner, name = (runtime._graphs, "_run") if where == "hidden" else (runtime._network, "judge")
     if where == "hidden":
         runtime._graphs.drop()  # the next pass is recorded anew, which needs memory
     monkeypatch.setattr(owner, name, Failing(getattr(owner, name), 1))
@@ -120,10 +120,25 @@ def test_a_pass_that_fails_twice_says_what_to_set(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = KernelRuntime(tiny_folder, cache_bytes=1 << 20)
-    monkeypatch.setattr(runtime._network, "logits", Failing(runtime._network.logits, 2))
+    monkeypatch.setattr(runtime._network, "judge", Failing(runtime._network.judge, 2))
     with pytest.raises(DeviceFull, match="--cache-mb"):
         one_pass(runtime)
     assert np.isfinite(one_pass(runtime)).all()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_logits_that_somebody_asks_for_get_a_second_chance_too(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    runtime = KernelRuntime(tiny_folder, cache_bytes=1 << 20)
+    expected = one_pass(runtime)
+    monkeypatch.setattr(runtime._network, "logits", Failing(runtime._network.logits, times))
+    if times == 1:
+        np.testing.assert_array_equal(one_pass(runtime), expected)
+        assert len(runtime._graphs) == 0
+    else:
+        with pytest.raises(DeviceFull, match="--cache-mb"):
+            one_pass(runtime)
 
 
 def test_warming_up_without_memory_says_what_to_set(

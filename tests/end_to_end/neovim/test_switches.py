@@ -140,9 +140,20 @@ def test_an_engine_that_goes_away_costs_suggestions_and_nothing_else(
     assert "Error" not in messages(editor)
     engine.resume()
     engine.says("after()")
-    editor.until(lambda: editor.lua(STATUSLINE) == "Midspan", "ready again")
     editor.type(r"A<M-\>")
     editor.until_ghost("after()")
+    editor.until(lambda: editor.lua(STATUSLINE) == "Midspan", "ready again")
+
+
+def test_one_server_runs_though_neovim_began_in_another_project(
+    start_neovim: StartNeovim, scripted_lsp: list[str], folder: Path
+) -> None:
+    (folder / "project" / ".git").mkdir(parents=True)
+    editor = start_neovim({"cmd": scripted_lsp}, more=f"vim.cmd.cd({str(folder / 'project')!r})")
+    editor.until_lua("return vim.v.vim_did_enter == 1 and vim.lsp.is_enabled('midspan')")
+    editor.settled()
+    editor.open(folder / "elsewhere.py", "")
+    assert editor.lua("return #vim.lsp.get_clients({ name = 'midspan' })") == 1
 
 
 def test_without_the_program_the_user_is_told_once_how_to_install_it(

@@ -32,6 +32,11 @@ end
 ---@param bufnr integer
 ---@param on_dir fun(root_dir?: string)
 local function root_of(bufnr, on_dir)
+  -- What Neovim begins with turns into the first file, in another folder perhaps: a server for it
+  -- would be a second one for the same buffer.
+  if vim.api.nvim_buf_get_name(bufnr) == '' and vim.bo[bufnr].filetype == '' then
+    return
+  end
   if not program.is_runnable() then
     if not has_told_missing then
       has_told_missing = true

@@ -69,6 +69,7 @@ class SpanDecoder:
     ) -> None:
         self.canvas = canvas
         self.request = request
+        self.most_tokens = request.max_tokens
         self.tokenizer = tokenizer
         self.pending = start.pending
         self.finish: Finish | None = None
@@ -244,7 +245,7 @@ class SpanDecoder:
                 self._end(count, ending.text, ending.finish)
             elif ended:
                 self._end(count, text, "eos")
-            elif count >= self.request.max_tokens:
+            elif count >= self.most_tokens:
                 self._end(count, text, "length")
             else:
                 self.text = text
@@ -279,13 +280,17 @@ class SpanDecoder:
         return decoder.decode(spelled[hidden:])
 
     def _note_branches(self, scores: RowScores) -> None:
-        """Remember the runner-up of each row that is about to be committed."""
+        """Remember the runner-up of each row that is about to be committed.
+
+        Of the first places, where texts part, and of the end, which may have come too early.
+        """
         start = len(self.canvas.tokens)
         if self.pending:
             return
-        for row in range(min(1 + len(self.canvas.guess.tokens), _BRANCH_PLACES - start)):
+        for row in range(1 + len(self.canvas.guess.tokens)):
             best = self._two_best(scores, row)
-            if len(best) > 1 and best[1] not in self._ends:
+            is_noted = start + row < _BRANCH_PLACES or best[0] in self._ends
+            if is_noted and len(best) > 1 and best[1] not in self._ends:
                 logprob = scores.logprob(row, best[1])
                 self.branches.append(Branch(start + row, best[1], logprob))
             if self.canvas.guess.tokens[row : row + 1] != tuple(best[:1]):

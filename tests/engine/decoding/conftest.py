@@ -41,12 +41,17 @@ class ScriptedRuntime:
         self.pool = BlockPool(np.zeros((1, 2, 200, 1, BLOCK, 2), np.float32), 10_000.0)
         self.tokenizer = tokenizer
         self.answer: list[int] = []
+        self.second: list[int] = []
         self.unsure = unsure
         self.doubt = 0.0
         self.rows: list[int] = []
 
-    def will_say(self, text: str) -> None:
+    def will_say(self, text: str, *, or_else: str = "") -> None:
+        """Say the first text; the other where it was begun, and as what comes second."""
         self.answer = [*self.tokenizer.encode(text), self.tokenizer.special.eos]
+        self.second = [*self.tokenizer.encode(or_else), self.tokenizer.special.eos]
+        if not or_else:
+            self.second = []
 
     def settle(self) -> None:
         """Nothing to give back."""
@@ -55,6 +60,10 @@ class ScriptedRuntime:
         self.count.add(sum(len(group.ids) for group in groups))
         self.rows.append(sum(len(group.ids) for group in groups))
         return [self._one(group) for group in groups]
+
+    @staticmethod
+    def _goes_on(said: list[int], answer: list[int]) -> bool:
+        return said == answer[: len(said)] and len(said) < len(answer)
 
     def _one(self, group: RowGroup) -> RowScores:
         end = group.start + len(group.ids)
@@ -67,8 +76,12 @@ class ScriptedRuntime:
         for number, row in enumerate(group.wanted):
             past = seen[: group.start + int(row) + 1]
             said = past[len(past) - past[::-1].index(middle) :]
-            known = said == self.answer[: len(said)] and len(said) < len(self.answer)
-            logits[number, self.answer[len(said)] if known else 7] = 12.0
+            known = self._goes_on(said, self.answer)
+            if self._goes_on(said, self.second):
+                logits[number, self.second[len(said)]] = 11.0
+                known = known or said != self.answer[: len(said)]
+            if self._goes_on(said, self.answer) or not known:
+                logits[number, self.answer[len(said)] if known else 7] = 12.0
             logits[number, 9] = 12.0 - 1e-3 if self.unsure else 0.0
             if self.doubt and not said:
                 end = self.tokenizer.special.eos

@@ -1,0 +1,125 @@
+"""Whether the text around a hole can be read with what was put into it.
+
+Tree-sitter reads Python's layout leniently: a header without a body and a line that is indented too
+far are no errors to it. So Python is judged by Python's own parser, other languages by their
+grammar, and both only by what breaks at the hole: half-written files are no reason to refuse
+anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from midspan_engine.canvas.syntax import SyntaxGate
+
+if TYPE_CHECKING:
+    from midspan_engine.protocol import InfillRequest
+
+_MOST_LINES = 200
+"""Lines above the hole that are read; parsing them takes a millisecond or two."""
+_STATEMENT = ("def ", "class ", "async def ", "@")
+_HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
+_OPEN_END = re.compile(r"was never closed|unterminated|EOF")
+
+
+def is_broken(request: InfillRequest, text: str) -> bool:
+    """Whether `text` in the hole breaks a file that is right otherwise.
+
+    A line may be a header whose body is still to be written; a block may not.
+    """
+    if request.language == "python":
+        return _PythonSeam.of(request, text).is_broken(may_be_header=request.scope == "line")
+    gate = SyntaxGate.of(request)
+    return gate is not None and not gate.usual and gate.errors(text) > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PythonSeam:
+    """The statements around one hole that is filled.
+
+    Attributes:
+        lines: Of the nearest statement of the file above, to where the request ends.
+        first: Number of the hole's first line, from 1.
+        last: Of its last one.
+        next: Of the next line that is not blank; `last` where there is none.
+        cut: Of the line within which the request may end; one more than there are, if in none.
+        goes_on: Whether the hole's last line does behind the hole.
+        width: Characters of that line before the hole's end.
+    """
+
+    lines: list[str]
+    first: int
+    last: int
+    next: int
+    cut: int
+    goes_on: bool
+    width: int
+
+    @classmethod
+    def of(cls, request: InfillRequest, text: str) -> _PythonSeam:
+        above = request.prefix.split("\n")
+        begin = above.pop()
+        above = above[_nearest_statement(above) :]
+        hole = f"{begin}{text}{request.suffix}".split("\n")
+        headers = _headers([*above, *hole])
+        first = len(headers) + len(above) + 1
+        last = first + text.count("\n")
+        lines = [*headers, *above, *hole]
+        filled = (number for number, line in enumerate(lines, 1) if number > last and line.strip())
+        is_cut = bool(request.suffix.rsplit("\n", 1)[-1].strip())
+        return cls(
+            lines=lines,
+            first=first,
+            last=last,
+            next=next(filled, last),
+            cut=len(lines) + (not is_cut),
+            goes_on=bool(request.suffix.split("\n", 1)[0].strip()),
+            width=len(f"{begin}{text}".rsplit("\n", 1)[-1]),
+        )
+
+    def is_broken(self, *, may_be_header: bool) -> bool:
+        """Whether it is the hole where it breaks."""
+        error = self._error()
+        if error is None or error.lineno is None:
+            return False
+        header = _HEADER.match(error.msg)
+        if header and int(header[1]) >= self.first:
+            is_unseen = self.goes_on and self.next == self.last
+            is_allowed = int(header[1]) == self.last and (may_be_header or is_unseen)
+            return int(header[1]) <= self.last and not is_allowed
+        if not isinstance(error, IndentationError) and error.lineno >= self.cut:
+            return False
+        if _OPEN_END.search(error.msg):
+            return (self.first, 0) <= (error.lineno, error.offset or 0) <= (self.last, self.width)
+        return self.first <= error.lineno <= self.next
+
+    def _error(self) -> SyntaxError | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes in strings, with the text itself
+                ast.parse("\n".join([*self.lines, ""]))
+        except SyntaxError as error:
+            return error
+        except (ValueError, RecursionError, MemoryError):
+            return None
+        return None
+
+
+def _nearest_statement(above: list[str]) -> int:
+    """Index of the nearest line that begins a statement of the file, or of the first to be read."""
+    furthest = max(0, len(above) - _MOST_LINES)
+    found = (at for at in range(len(above) - 1, furthest, -1) if above[at].startswith(_STATEMENT))
+    return next(found, furthest)
+
+
+def _headers(lines: list[str]) -> list[str]:
+    """Openers for the blocks that the first lines stand in, where their own are cut off."""
+    columns = [len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()]
+    lowest = list(dict.fromkeys(itertools.accumulate(columns, min)))
+    levels = sorted({0, *lowest[1:]}) if lowest and lowest[0] else []
+    return [f"{' ' * level}if 1:" for level in levels]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midspan_engine.decoding.infill import DecodeConfig
+from midspan_engine.decoding.seam import is_broken
+from midspan_engine.engine import Engine
+from midspan_engine.protocol import InfillRequest
+
+if TYPE_CHECKING:
+    from tests.engine.decoding.conftest import ScriptedRuntime
+
+    from midspan_engine.protocol import Scope
+
+ABOVE = "def count(values):\n    n = 0\n    for value in values:\n"
+BELOW = "\n    return n\n"
+WHOLE = '''\
+import os
+
+
+class Table:
+    """Rows, and what they are called."""
+
+    def __init__(self, names, rows):
+        self.names = list(names)
+        self.rows = [dict(zip(names, row))
+                     for row in rows]
+
+    def column(self, name):
+        if name not in self.names:
+            raise KeyError(
+                f"there is no {name!r}"
+            )
+        try:
+            return [row[name] for row in self.rows]
+        except KeyError:
+            return []
+        finally:
+            os.sync()
+'''
+
+
+def ask(
+    prefix: str, suffix: str, scope: Scope = "block", language: str = "python"
+) -> InfillRequest:
+    return InfillRequest(
+        id=1, session="s", prefix=prefix, suffix=suffix, scope=scope, language=language
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("        n += value", False),
+        ("        if value:", True),
+        ("        if value:\n            n += 1", False),
+        ("            n += value", False),
+        ("    n += value", True),
+        ("        n += (value", True),
+        ("        else:\n            n += 1", True),
+    ],
+)
+def test_a_block_must_leave_a_file_that_python_reads(text: str, broken: bool) -> None:
+    assert is_broken(ask(ABOVE, BELOW), text) is broken
+
+
+def test_a_line_may_be_a_header_whose_body_is_not_written_yet() -> None:
+    assert not is_broken(ask(ABOVE, BELOW, "line"), "        if value:")
+    assert is_broken(ask(ABOVE, "\n            n += 1" + BELOW, "line"), "        n = value")
+
+
+@pytest.mark.parametrize("text", ["x = 1", "x = (", "else:"])
+def test_what_is_broken_anyway_is_no_reason(text: str) -> None:
+    assert not is_broken(ask("def f(:\n    ", "\n\ndef g():\n    return 1\n"), text)
+
+
+def test_a_suffix_that_is_cut_off_is_no_reason() -> None:
+    request = ask("def f(values):\n    total = ", "\n    print(total, sum(\n        val")
+    assert not is_broken(request, "len(values)")
+    assert not is_broken(ask("x = ", "\nif x:"), "1")
+
+
+def test_a_prefix_that_is_cut_off_is_read_from_its_first_line() -> None:
+    above = "            a = 1\n        b = 2\n    c = 3\n    "
+    assert not is_broken(ask(above, "\n    e = 5\n"), "d = 4")
+    assert is_broken(ask(above, "\n    e = 5\n"), "if d:")
+
+
+@given(st.data())
+@settings(max_examples=1000, deadline=None)
+def test_no_part_of_a_file_that_is_right_breaks_it(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(WHOLE)))
+    end = data.draw(st.integers(start, len(WHOLE)))
+    last = data.draw(st.integers(min(end + 80, len(WHOLE)), len(WHOLE)))
+    lines_above = WHOLE[:start].splitlines(keepends=True)
+    above = "".join(lines_above[data.draw(st.integers(0, max(0, len(lines_above) - 5))) :])
+    assert not is_broken(ask(above, WHOLE[end:last]), WHOLE[start:end])
+
+
+def test_nothing_of_the_text_is_written_to_the_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert not is_broken(ask("secret = ", "\n"), r"'\d'")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_other_languages_are_read_by_their_grammar() -> None:
+    request = ask("function f(a) {\n  ", "\n}\n", language="javascript")
+    assert is_broken(request, "if (a) {")
+    assert not is_broken(request, "if (a) { return 1; }")
+    assert not is_broken(ask("a", "b", language="cobol"), "}")
+
+
+@pytest.mark.parametrize("config", [DecodeConfig(), DecodeConfig(rows=1, look_up=False)])
+def test_a_block_that_breaks_the_file_gives_way_to_the_next_likely(
+    scripted: ScriptedRuntime, config: DecodeConfig
+) -> None:
+    scripted.will_say("        if value:", or_else="        if value:\n            n += 1")
+    engine = Engine(scripted, scripted.tokenizer, config=config)  # type: ignore[arg-type]
+    answer = engine.infill(ask(ABOVE, BELOW))
+    assert [choice.text for choice in answer.choices] == ["        if value:\n            n += 1"]
+
+
+def test_a_block_that_nothing_mends_is_the_likeliest_one(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("        if value:", or_else="        if value: (")
+    engine = Engine(scripted, scripted.tokenizer)  # type: ignore[arg-type]
+    assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"
+    assert all(count <= 1 for count in scripted.pool._references)

@@ -2,9 +2,14 @@
 
     python bench/canvas.py                       # midspan-nano on the even single-line tasks
     python bench/canvas.py --limit 60 --model FOLDER
-    python bench/canvas.py --context 512         # cost of a pass beside 512 tokens of context only
+    python bench/canvas.py --ways cached exact   # those two only
+    python bench/canvas.py --context 512         # how long passes beside 512 tokens take, no tasks
 
-Ways: `cached` keeps keys and values of the context between passes, `exact` computes them in each;
+Ways: `cached` keeps keys and values of most of the context between passes, `exact` computes them
+in each; both also run with code of other tasks around the task's own, up to 512 tokens of context.
+`agreement` is the share of tokens on which the two agree, `rows_over_rows` how many times fewer
+rows the cached one computes: a pass on average, those that compute the context counted, and a
+whole decode, which may take more passes;
 `fixed-N` fills N masks, `oracle` as many as the true text has tokens, `cascade` tries several;
 `syntax` masks again what the grammar does not accept, `revised` what was least certain. Figures are
 means over the tasks. One JSON line at the end.
@@ -22,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from canvas_context import PREFIX_TOKENS, SUFFIX_TOKENS, among_others
 from canvas_run import CanvasBench, Filled
 from infilling_tasks import DEFAULT_DATA, Task, is_exact, load_tasks, request_for, spread
 from tqdm import tqdm
@@ -35,6 +41,11 @@ if TYPE_CHECKING:
     from midspan_engine.canvas.settings import CanvasConfig
 
 _FIXED = (4, 8, 16, 32)
+WAYS = (
+    *("cached", "exact"),
+    *(f"fixed-{masks}" for masks in _FIXED),
+    *("oracle", "cascade", "syntax", "revised"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--runtime", choices=("auto", "openvino", "openvino-fp32", "torch"), default="auto"
     )
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--context", type=int, help="only the cost of passes beside so many tokens")
     args = parser.parse_args(arguments)
     bench = CanvasBench(args.model, args.runtime)
@@ -72,7 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FileNotFoundError as error:
             print(f"canvas: {error}", file=sys.stderr)
             return 2
-        line |= {"set": args.set, "tasks": len(tasks), **report(run(bench, tasks, args.set))}
+        found = run(bench, tasks, args.set, args.ways)
+        line |= {"set": args.set, "tasks": len(tasks), **report(found)}
+        if {"cached", "exact"} <= found.keys():
+            line["long_context"] = long_context(bench, tasks, args.set)
     print(json.dumps(line))
     return 0
 
@@ -88,10 +103,19 @@ def pass_cost(
     assert bench.family.marks is not None
     span = np.full(masks, bench.family.marks.mask, np.int32)
     rows = np.arange(masks, dtype=np.int32)
+    passes = {
+        refresh: CanvasPass(
+            context=context,
+            slots=(span,),
+            wanted=(rows,),
+            refresh=refresh,
+            near=0 if refresh else bench.config.near_tokens,
+        )
+        for refresh in (True, False)
+    }
     spent: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(rounds):
-        for refresh in (True, False):
-            one = CanvasPass(context=context, slots=(span,), wanted=(rows,), refresh=refresh)
+        for refresh, one in passes.items():
             began = time.perf_counter()
             bench.runtime.forward([one])
             spent[refresh].append((time.perf_counter() - began) * 1e3)
@@ -101,7 +125,7 @@ def pass_cost(
         "exact_ms": round(exact, 2),
         "cached_ms": round(cached, 2),
         "exact_over_cached": round(exact / cached, 2),
-        "rows_over_rows": round((tokens + masks) / masks, 1),
+        "rows_over_rows": round(passes[True].rows / passes[False].rows, 1),
     }
 
 
@@ -120,30 +144,62 @@ def ways_of(bench: CanvasBench, task: Task) -> dict[str, CanvasConfig]:
     }
 
 
-def run(bench: CanvasBench, tasks: Sequence[Task], which: str) -> dict[str, list[Outcome]]:
+def run(
+    bench: CanvasBench, tasks: Sequence[Task], which: str, ways: Sequence[str] = WAYS
+) -> dict[str, list[Outcome]]:
     """Every task every way."""
     found: dict[str, list[Outcome]] = {}
     for number, task in enumerate(tqdm(tasks, desc="canvas")):
         request = request_for(task, which, number=number, effort="verified")  # type: ignore[arg-type]
-        for name, config in ways_of(bench, task).items():
-            filled = bench.run(request, config)
+        known = ways_of(bench, task)
+        for name in ways:
+            filled = bench.run(request, known[name])
             outcome = Outcome(exact=is_exact(task, filled.text), filled=filled)
             found.setdefault(name, []).append(outcome)
     return found
 
 
+def long_context(bench: CanvasBench, tasks: Sequence[Task], which: str) -> dict[str, float]:
+    """Cached against exact decoding where the context is as long as it may be."""
+    usual = bench.config
+    bench.config = replace(usual, prefix_tokens=PREFIX_TOKENS, suffix_tokens=SUFFIX_TOKENS)
+    try:
+        found = run(bench, among_others(tasks), which, ("cached", "exact"))
+    finally:
+        bench.config = usual
+    return {"tokens": PREFIX_TOKENS + SUFFIX_TOKENS, **compared(found["cached"], found["exact"])}
+
+
 def report(found: dict[str, list[Outcome]]) -> dict[str, object]:
-    """Means by way, agreement of cached with exact decoding, and what the cascade closes."""
-    ways = {name: _means(outcomes) for name, outcomes in found.items()}
-    fixed = float(np.mean([ways[f"fixed-{masks}"]["exact"] for masks in _FIXED]))
-    passes = float(np.mean([ways[f"fixed-{masks}"]["passes"] for masks in _FIXED]))
-    gap = ways["oracle"]["exact"] - fixed
-    closed = (ways["cascade"]["exact"] - fixed) / gap if gap > 0 else math.nan
+    """Means by way, how cached decoding compares with exact, and what the cascade closes."""
+    said: dict[str, object] = {"ways": {name: _means(found[name]) for name in found}}
+    if {"cached", "exact"} <= found.keys():
+        said |= compared(found["cached"], found["exact"])
+    fixed = [_means(found[name]) for name in found if name.startswith("fixed-")]
+    if fixed and {"oracle", "cascade"} <= found.keys():
+        cascade, oracle = _means(found["cascade"]), _means(found["oracle"])
+        usual = float(np.mean([one["exact"] for one in fixed]))
+        passes = float(np.mean([one["passes"] for one in fixed]))
+        gap = oracle["exact"] - usual
+        closed = (cascade["exact"] - usual) / gap if gap > 0 else math.nan
+        said["cascade_closes"] = round(closed, 3)
+        said["cascade_passes_over_fixed"] = round(cascade["passes"] / passes, 2)
+    return said
+
+
+def compared(cached: Sequence[Outcome], exact: Sequence[Outcome]) -> dict[str, float]:
+    """Agreement, and how many times fewer rows the cached way computes."""
+    rows, passes = (
+        [sum(getattr(one.filled, name) for one in way) for way in (cached, exact)]
+        for name in ("rows", "passes")
+    )
+    decode = rows[1] / rows[0]
     return {
-        "ways": ways,
-        "agreement": round(agreement(found["cached"], found["exact"]), 4),
-        "cascade_closes": round(closed, 3),
-        "cascade_passes_over_fixed": round(ways["cascade"]["passes"] / passes, 2),
+        "agreement": round(agreement(cached, exact), 4),
+        "rows_per_pass_cached": round(rows[0] / passes[0], 1),
+        "rows_per_pass_exact": round(rows[1] / passes[1], 1),
+        "rows_over_rows_a_pass": round(decode * passes[0] / passes[1], 2),
+        "rows_over_rows_a_decode": round(decode, 2),
     }
 
 

@@ -4,19 +4,23 @@ import math
 
 import numpy as np
 import pytest
-from canvas import Outcome, agreement, report
+from canvas import Outcome, agreement, compared, report
+from canvas_context import PREFIX_TOKENS, SUFFIX_TOKENS, among_others
 from canvas_run import Filled
 from gaps import draw_gaps
+from infilling_tasks import Task
 
 from midspan_engine.training.scratch.stream import Stream
 
 
-def _outcome(tokens: tuple[int, ...], *, exact: bool = False, passes: int = 4) -> Outcome:
+def _outcome(
+    tokens: tuple[int, ...], *, exact: bool = False, passes: int = 4, rows: int = 10
+) -> Outcome:
     filled = Filled(
         text="",
         tokens=tokens,
         passes=passes,
-        rows=10 * passes,
+        rows=rows * passes,
         ms=2.0,
         mean_logprob=0.0,
         lowest_logprob=0.0,
@@ -43,6 +47,41 @@ def test_the_cascade_is_judged_by_the_gap_between_fixed_and_true_lengths() -> No
     assert said["agreement"] == 1.0
     nothing = report({**found, "oracle": way(2)})
     assert math.isnan(nothing["cascade_closes"])  # type: ignore[arg-type]
+
+
+def test_compute_is_compared_a_pass_and_a_decode() -> None:
+    cached, exact = [_outcome((1,), passes=6, rows=20)], [_outcome((1,), passes=4, rows=90)]
+    said = compared(cached, exact)
+    assert said["rows_over_rows_a_pass"] == pytest.approx(4.5)
+    assert said["rows_over_rows_a_decode"] == pytest.approx(3.0)
+    assert (said["rows_per_pass_cached"], said["rows_per_pass_exact"]) == (20, 90)
+
+
+def test_some_ways_alone_are_reported_without_the_rest() -> None:
+    assert set(report({"cached": [_outcome((1,))]})) == {"ways"}
+
+
+def _task(number: int, function: str) -> Task:
+    return Task(
+        task_id=str(number),
+        entry_point=function,
+        prompt=f"def {function}(a):\n    # line {number}\n    return ",
+        suffix="\n",
+        canonical_solution=f"a + {number}",
+        test="",
+    )
+
+
+def test_a_task_stands_in_the_middle_of_functions_of_other_tasks() -> None:
+    tasks = [_task(number, f"f{number // 4}") for number in range(40)]
+    for task, longer in zip(tasks, among_others(tasks), strict=True):
+        assert longer.prompt.endswith(task.prompt)
+        assert len(longer.prompt) > 4 * PREFIX_TOKENS
+        assert len(longer.suffix) > 4 * SUFFIX_TOKENS
+        assert (longer.prompt + longer.suffix).count(f"def {task.entry_point}(") == 1
+    assert among_others(tasks) == among_others(tasks)
+    with pytest.raises(ValueError, match="several"):
+        among_others(tasks[:4])
 
 
 class _Letters:

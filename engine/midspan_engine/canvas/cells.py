@@ -90,6 +90,11 @@ class SpanCanvas:
         return [index for index, cell in enumerate(self.cells) if cell.token == MASK]
 
     @property
+    def known(self) -> int:
+        """Cells before the first mask."""
+        return next((i for i, c in enumerate(self.cells) if c.token == MASK), len(self.cells))
+
+    @property
     def tokens(self) -> list[int]:
         """Known tokens, in order."""
         return [cell.token for cell in self.cells if cell.token != MASK]

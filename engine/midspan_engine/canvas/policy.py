@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from midspan_engine.decoding.unmask import Select
 
 _NEVER = np.float32(-np.inf)
+_PLACES = 0.4
+"""Share of a close call's bound that counts between places: who comes first changes few texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +95,10 @@ class Unmasker:
         logprobs = self._logprobs(canvas, places, logits, opening)
         tokens = self._draw(logprobs)
         best = logprobs[np.arange(len(places)), tokens]
-        cells = CellScores(
-            logprobs=best.astype(np.float64),
-            entropies=_entropies(logprobs),
-            drifts=self._drifts(canvas, places, logprobs),
-        )
-        chosen = self.select(cells)
-        chosen[int(np.argmax(best))] = True
-        chosen &= best > _NEVER
+        chosen = self._chosen(self._scores(canvas, places, logprobs, best))
+        if isinstance(self.select, Stable):
+            for place, seen in zip(places, logprobs, strict=True):
+                canvas.cells[place].last = np.maximum(seen, np.float32(-60.0))
         for place, token, logprob in zip(places, tokens, best, strict=True):
             believed = (int(token), float(logprob)) if logprob > _NEVER else None
             canvas.cells[place].belief = believed
@@ -109,6 +108,60 @@ class Unmasker:
             tokens=tuple(int(tokens[i]) for i in index),
             logprobs=tuple(float(best[i]) for i in index),
         )
+
+    def is_close(
+        self,
+        canvas: SpanCanvas,
+        logits: NDArray[np.float32],
+        within: float,
+        opening: NDArray[np.int64] | None = None,
+    ) -> bool:
+        """Whether `step` might choose another token if log-probabilities were off by `within`.
+
+        That is where two tokens for a chosen place are so near each other. So is it where the last
+        chosen place and the first other one are, or a place and the threshold, but nearer: the
+        place that just misses is filled soon. Never where tokens are drawn.
+        """
+        places = canvas.masks
+        if within <= 0 or not places or self._sampling.temperature > 0:
+            return False
+        logprobs = self._logprobs(canvas, places, logits, opening)
+        ranked = np.partition(logprobs, -2, axis=1)
+        best, second = ranked[:, -1], ranked[:, -2]
+        cells = self._scores(canvas, places, logprobs, best)
+        chosen = self._chosen(cells)
+        if not chosen.any():
+            return False
+        likelier, less = (
+            self.select(dataclasses.replace(cells, logprobs=cells.logprobs + shift))
+            for shift in (within * _PLACES, -within * _PLACES)
+        )
+        # A rule may rank places by something else, and then the gap is negative.
+        gap = best[chosen].min() - best[~chosen].max(initial=_NEVER)
+        return bool(
+            (best[chosen] - second[chosen]).min() < within
+            or 0 <= gap < within * _PLACES
+            or (likelier != less).any()
+        )
+
+    def _scores(
+        self,
+        canvas: SpanCanvas,
+        places: Sequence[int],
+        logprobs: NDArray[np.float32],
+        best: NDArray[np.float32],
+    ) -> CellScores:
+        return CellScores(
+            logprobs=best.astype(np.float64),
+            entropies=_entropies(logprobs),
+            drifts=self._drifts(canvas, places, logprobs),
+        )
+
+    def _chosen(self, cells: CellScores) -> NDArray[np.bool_]:
+        """The places that are certain enough, the most certain one in any case."""
+        chosen = self.select(cells)
+        chosen[int(np.argmax(cells.logprobs))] = True
+        return chosen & (cells.logprobs > _NEVER)
 
     def _logprobs(
         self,
@@ -163,7 +216,6 @@ class Unmasker:
                 now = logprobs[row]
                 seen = now > -np.inf
                 drifts[row] = float((np.exp(now[seen]) * (now[seen] - cell.last[seen])).sum())
-            cell.last = np.maximum(logprobs[row], np.float32(-60.0))
         return drifts
 
 

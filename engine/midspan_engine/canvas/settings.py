@@ -25,6 +25,10 @@ class CanvasConfig:
         select: Which masks a pass fills.
         refresh_every: Passes between two that compute the context again; 1 is exact, 0 never.
         refresh_cells: Cells that may change before the context is computed again.
+        near_tokens: Tokens of the context on either side of the span that every pass computes.
+        close_call: Beside a cached context log-probabilities are a little off. A pass that might
+            decide otherwise if they were off by this much is done again with a fresh context; 0
+            for none.
         revise_below: Committed tokens that are less likely than this are masked again once.
         revisions: Most tokens that are masked again.
         length: How its length is found: `expand` where the model has tokens for it, `cascade` by
@@ -40,7 +44,9 @@ class CanvasConfig:
     masks: int = 8
     select: Select = field(default=LIKELY)
     refresh_every: int = 0
-    refresh_cells: int = 8
+    refresh_cells: int = 24
+    near_tokens: int = 16
+    close_call: float = 0.1
     revise_below: float = math.log(0.3)
     revisions: int = 0
     length: LengthRule = "expand"

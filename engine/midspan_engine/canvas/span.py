@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from midspan_engine.canvas.constraints import Constraints
     from midspan_engine.canvas.context import CanvasContext
     from midspan_engine.canvas.policy import Unmasker
+    from midspan_engine.canvas.syntax import GrammarHold
     from midspan_engine.protocol import Finish, InfillRequest
     from midspan_engine.tokenizer import Tokenizer
 
@@ -33,6 +34,7 @@ class CanvasSpan:
         tokenizer: Of the loaded model.
         unmasker: Chooses masks and tokens.
         constraints: What the text must not hold; None for anything.
+        grammar: Refuses what nothing could follow; None for no such check.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class CanvasSpan:
         tokenizer: Tokenizer,
         unmasker: Unmasker,
         constraints: Constraints | None = None,
+        grammar: GrammarHold | None = None,
     ) -> None:
         self.canvas = canvas
         self.context = context
         self.tokenizer = tokenizer
         self.unmasker = unmasker
-        self.constraints = constraints
+        self.constraints, self.grammar = constraints, grammar
         self.finish: Finish | None = None
         self.changed = 0
         """Cells that changed since the context was computed."""
@@ -65,6 +68,11 @@ class CanvasSpan:
     def text(self) -> str:
         """What the known cells say up to the first mask, as far as it belongs to the answer."""
         return self._cut(self._spelled(self._leading()))[0]
+
+    def beginning(self) -> tuple[str, bool]:
+        """Like `text`, and whether the text after the hole follows it."""
+        text, ending = self._cut(self._spelled(self._leading()))
+        return text, ending is not None or self.is_full
 
     @property
     def mean_logprob(self) -> float:
@@ -96,6 +104,8 @@ class CanvasSpan:
             step = self.constraints.allowed(self.canvas, step, self.tokenizer)
         self.canvas.commit(step)
         self.changed += len(step.places)
+        if self.grammar is not None and (place := self.grammar.offending(self)) is not None:
+            self.canvas.refuse([place])
         self._end_where_the_text_ends()
         if self.finish is None and self.is_full:
             self.finish = "eos"
@@ -103,6 +113,10 @@ class CanvasSpan:
             self._whole = None
         elif stuck or self.canvas.exhausted:
             self.stop("stop")
+
+    def is_close(self, logits: NDArray[np.float32], within: float) -> bool:
+        """Whether a pass that differs by `within` nats might be taken otherwise."""
+        return self.unmasker.is_close(self.canvas, logits, within, self._opening())
 
     def stop(self, finish: Finish) -> None:
         """End it as it is: what stands behind the first mask is no use."""
@@ -163,9 +177,7 @@ class CanvasSpan:
         return np.array(self.tokenizer.ids_with_prefix(self.context.pending), np.int64)
 
     def _leading(self) -> list[int]:
-        masks = self.canvas.masks
-        cells = self.canvas.cells[: masks[0]] if masks else self.canvas.cells
-        return [cell.token for cell in cells]
+        return [cell.token for cell in self.canvas.cells[: self.canvas.known]]
 
     def _spelled(self, tokens: Sequence[int]) -> str:
         spelled = self.tokenizer.decode_bytes(tokens)[len(self.context.pending) :]

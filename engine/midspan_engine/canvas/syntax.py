@@ -1,6 +1,8 @@
-"""A finished span that the file's grammar does not accept is masked again where it breaks.
+"""What the file's grammar does not accept is masked again: while a span is filled, and at its end.
 
-The check is about what the span adds: errors that the file has anyway, as half-written files do,
+While there are masks, only what stands before the first one can be judged, and only by whether
+anything at all may follow it. What stands behind a mask cannot: the mask may begin a string or a
+comment. At the end the whole file is parsed. Errors that it has anyway, as half-written files do,
 are no reason.
 """
 
@@ -8,11 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tree_sitter import Language, Parser
+
+from midspan_engine.canvas.beginnings import refused_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +44,11 @@ _GRAMMARS = {
     "php": ("tree_sitter_php", "language_php"),
 }
 _MOST_REMASKED = 6
+_MOST_REFUSED = 8
+_NEXT_LINES = re.compile(r"[^\n]*\s*[^\n]*")
+"""Rest of the line and the next that is not blank: a line break is judged by what follows."""
+_MOST_READ = 16_384
+"""Bytes before the span; to follow a parse takes milliseconds for each thousand."""
 _FILLINGS = ("", "x", "x)")
 """A hole without anything in it is an error where an expression is to come, so others are tried."""
 
@@ -75,6 +86,22 @@ class SyntaxGate:
         gate = cls(parser=parser, prefix=request.prefix, suffix=request.suffix, usual=0)
         return dataclasses.replace(gate, usual=min(map(gate.errors, _FILLINGS)))
 
+    def refused_at(self, text: str, *, ended: bool) -> int | None:
+        """Byte of `text` behind the token that cannot stand there, None where all may be right.
+
+        Args:
+            text: The answer up to its first mask.
+            ended: Whether the text after the hole follows it.
+        """
+        start = len(self.prefix.encode())
+        if start > _MOST_READ:
+            return None
+        follows = _NEXT_LINES.match(self.suffix) if ended and not self.usual else None
+        behind = follows[0] if follows else ""
+        end = refused_at(self.parser, (self.prefix + text + behind).encode())
+        # Where the prefix breaks already, the parser has no opinion on the rest.
+        return None if end is None or end <= start else end - start
+
     def errors(self, text: str) -> int:
         """How many errors the file has with this text in the hole."""
         return len(self._ranges(text))
@@ -105,6 +132,50 @@ class SyntaxGate:
     def _ranges(self, text: str) -> list[tuple[int, int]]:
         tree = self.parser.parse((self.prefix + text + self.suffix).encode())
         return list(_errors(tree.root_node))
+
+
+class GrammarHold:
+    """Holds one span to the grammar while it has masks.
+
+    Args:
+        gate: Of the request.
+    """
+
+    def __init__(self, gate: SyntaxGate) -> None:
+        self._gate = gate
+        self._refused = 0
+        self._right = 0
+        self._last: tuple[str, bool] = ("", False)
+
+    def offending(self, span: CanvasSpan) -> int | None:
+        """The cell that has to go, None where all may be right or enough was refused.
+
+        Of the cells that have joined those before the first mask, and that the parser has read when
+        it stops, it is the least certain one: a token that cannot stand there may be right, and one
+        before it wrong.
+        """
+        text, ended = found = span.beginning()
+        if self._refused >= _MOST_REFUSED or found == self._last:
+            return None
+        self._last = found
+        end = self._gate.refused_at(text, ended=ended)
+        if end is None:
+            self._right = span.canvas.known
+            return None
+        self._refused += 1
+        self._right = min(self._right, span.canvas.known)
+        cells = span.canvas.cells[: span.canvas.known]
+        joined = [place for place in range(self._right, len(cells)) if not cells[place].fixed]
+        begins = self._begins(span)
+        read = [place for place in joined if begins[place] < end]
+        return min(read or joined, key=lambda place: cells[place].logprob, default=None)
+
+    def _begins(self, span: CanvasSpan) -> list[int]:
+        """The byte of the answer with which each cell before the first mask begins."""
+        at = len(span.context.indent.encode()) - len(span.context.pending)
+        known = span.canvas.cells[: span.canvas.known]
+        lengths = (len(span.tokenizer.token_bytes(cell.token)) for cell in known)
+        return list(accumulate(lengths, initial=at))
 
 
 def _errors(node: Node) -> Iterator[tuple[int, int]]:

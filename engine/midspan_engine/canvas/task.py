@@ -17,6 +17,7 @@ from midspan_engine.canvas.length import SUFFIX_PROBE, finalists, first_look, pr
 from midspan_engine.canvas.policy import Unmasker, doubtful
 from midspan_engine.canvas.required import Required
 from midspan_engine.canvas.span import CanvasSpan
+from midspan_engine.canvas.syntax import GrammarHold, SyntaxGate
 from midspan_engine.decoding.forbidden import Forbidden
 from midspan_engine.decoding.task import Clock
 from midspan_engine.decoding.unmask import Fixed
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from midspan_engine.canvas.context import CanvasContext
     from midspan_engine.canvas.settings import CanvasConfig
-    from midspan_engine.canvas.syntax import SyntaxGate
     from midspan_engine.decoding.confidence import Calibration
     from midspan_engine.models.family import CanvasMarks, ModelFamily
     from midspan_engine.protocol import InfillRequest
@@ -51,7 +51,7 @@ class CanvasTask:
         family: What the loaded model is.
         config: How it is decoded.
         calibration: Turns scores into the confidence of a choice.
-        gate: Judges the syntax of the result; None for no such check.
+        gate: Judges the syntax, of beginnings and of the result; None for no such check.
         usual: See `length.finalists`.
         on_partial: Called after each pass when the request wants a stream.
         arrived: `time.perf_counter()` when the request came in.
@@ -156,7 +156,11 @@ class CanvasTask:
                 opening=len(self.context.pending),
                 indent=self.context.indent,
             )
-        return CanvasSpan(canvas, self.request, self.context, self.tokenizer, unmasker, constraints)
+        # What a block holds behind its end mark is dropped, and no grammar need accept it.
+        grammar = None if self.gate is None or self.family.block else GrammarHold(self.gate)
+        return CanvasSpan(
+            canvas, self.request, self.context, self.tokenizer, unmasker, constraints, grammar
+        )
 
     @cached_property
     def _never(self) -> list[int]:
@@ -180,6 +184,8 @@ class CanvasTask:
             # The context is computed beside one span only; the others follow in the next pass.
             chosen = running[:1] if refresh else running
             scores = yield from self._pass(chosen, refresh=refresh)
+            if len(spans) == 1 and not refresh and self._is_close(running[0], scores):
+                scores = yield from self._pass(chosen, refresh=True)
             for span, logits in zip(chosen, scores.logits, strict=True):
                 span.step(logits)
                 self._end_of_block(span)
@@ -197,6 +203,8 @@ class CanvasTask:
             slots=tuple(ids for ids, _ in rows),
             wanted=tuple(places for _, places in rows),
             refresh=refresh,
+            # Slots side by side would each compute a window of their own.
+            near=self._near if len(spans) == 1 and not refresh else 0,
         )
         scores = yield [one]
         if refresh:
@@ -217,6 +225,17 @@ class CanvasTask:
         config = self.config
         late = 0 < config.refresh_every <= self._since_refresh + 1
         return not self.family.block and (late or span.changed >= config.refresh_cells)
+
+    @property
+    def _near(self) -> int:
+        # What blocks have cached has seen nothing of the span.
+        return 0 if self.family.block else self.config.near_tokens
+
+    def _is_close(self, span: CanvasSpan, scores: CanvasScores) -> bool:
+        """Whether what the cached context is off by might decide."""
+        if self.family.block or not span.changed or self.request.steps or self._out_of_time():
+            return False
+        return span.is_close(scores.logits[0], self.config.close_call)
 
     def _end_of_block(self, span: CanvasSpan) -> None:
         """A block that is full goes on in the next one, unless its end mark is there."""

@@ -11,6 +11,7 @@ from midspan_engine.runtime.canvas_graph import CanvasGraphBuilder
 from midspan_engine.runtime.canvas_rows import (
     CanvasPass,
     CanvasScores,
+    cached_rows,
     turned_by,
     whole_sequence,
 )
@@ -94,20 +95,19 @@ class OpenVinoCanvasRuntime:
 
     def _cached(self, one: CanvasPass) -> CanvasScores:
         """All slots as one batch, the shorter ones padded with rows that nobody sees."""
-        context, slots = one.context, one.slots
-        longest = max(len(slot) for slot in slots)
-        ids = np.zeros((len(slots), longest), np.int32)
-        bias = np.zeros((len(slots), 1, longest, context.length + longest), np.float32)
-        start = len(context.prefix)
-        bias[:, :, :, start : start + one.hidden_suffix] = _HIDDEN
-        for index, slot in enumerate(slots):
+        context, rows = one.context, cached_rows(one)
+        count, longest = len(rows.slots), rows.longest
+        ids = np.zeros((count, longest), np.int32)
+        bias = np.zeros((count, 1, longest, context.length + longest), np.float32)
+        bias[:, :, :, rows.hidden] = _HIDDEN
+        for index, slot in enumerate(rows.slots):
             ids[index, : len(slot)] = slot
             bias[index, :, :, context.length + len(slot) :] = _HIDDEN
-        self._set_rows(ids, start)
-        self._set_context(context.layers, np.stack([turned_by(one, slot) for slot in slots]))
+        self._set_rows(ids, rows.start)
+        self._set_context(context.layers, np.stack([turned_by(one, slot) for slot in one.slots]))
         self._set("bias", bias)
-        rows = [wanted + index * longest for index, wanted in enumerate(one.wanted)]
-        logits = self._infer(np.concatenate(rows))
+        wanted = [places + index * longest for index, places in enumerate(rows.wanted)]
+        logits = self._infer(np.concatenate(wanted))
         ends = np.cumsum([len(wanted) for wanted in one.wanted])[:-1]
         return CanvasScores(logits=tuple(np.split(logits, ends)))
 

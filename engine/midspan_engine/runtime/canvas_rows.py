@@ -2,7 +2,8 @@
 
 Every row attends to every other one, so the keys and values of the context depend on what stands
 in the span. They are kept from one pass and used for the next ones (the dual cache of Fast-dLLM,
-arXiv 2505.22618), and a pass that refreshes them is exact.
+arXiv 2505.22618), and a pass that refreshes them is exact. Those nearest to the span change most
+(dKV-Cache, arXiv 2505.15781), so a pass may compute a window of them again beside the span.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class CanvasPass:
             keys and values. The first pass of a context has to.
         hidden_suffix: The first tokens of the suffix that this pass does not see; the slots may
             carry them as rows of their own.
+        near: Tokens of the context on either side of the span that are computed again with each
+            slot; what the cache has of them is not read. Not together with `hidden_suffix`.
     """
 
     context: ContextCache
@@ -63,11 +66,20 @@ class CanvasPass:
     wanted: tuple[NDArray[np.int32], ...]
     refresh: bool = False
     hidden_suffix: int = 0
+    near: int = 0
+
+    @property
+    def window(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Token ids before and after each slot that are computed with it."""
+        prefix, suffix = self.context.prefix, self.context.suffix
+        return prefix[max(0, len(prefix) - self.near) :], suffix[: self.near]
 
     @property
     def rows(self) -> int:
         """Rows that the pass computes."""
-        context = self.context.length if self.refresh else 0
+        before, after = self.window
+        beside = len(before) + len(after)
+        context = self.context.length if self.refresh else beside * len(self.slots)
         return context + sum(len(slot) for slot in self.slots)
 
 
@@ -109,3 +121,38 @@ def turned_by(one: CanvasPass, slot: NDArray[np.int32]) -> NDArray[np.int64]:
     visible = len(slot) - one.hidden_suffix
     moves[len(context.prefix) :] = visible - context.span
     return moves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedRows:
+    """The rows of a pass that reads the cache.
+
+    Attributes:
+        slots: Token ids of each slot with its window.
+        wanted: Rows of each whose logits are asked for.
+        start: Position of their first row.
+        hidden: What is not read of the cached context.
+    """
+
+    slots: tuple[NDArray[np.int32], ...]
+    wanted: tuple[NDArray[np.int32], ...]
+    start: int
+    hidden: slice
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest slot, to which the others are padded."""
+        return max(len(slot) for slot in self.slots)
+
+
+def cached_rows(one: CanvasPass) -> CachedRows:
+    """The slots of a pass between the tokens that are computed with them."""
+    before, after = one.window
+    end = len(one.context.prefix)
+    start = end - len(before)
+    return CachedRows(
+        slots=tuple(np.concatenate([before, slot, after]) for slot in one.slots),
+        wanted=tuple(wanted + np.int32(len(before)) for wanted in one.wanted),
+        start=start,
+        hidden=slice(start, end + max(len(after), one.hidden_suffix)),
+    )

@@ -12,6 +12,7 @@ from midspan_engine.models.transformer import rotate_by
 from midspan_engine.runtime.canvas_rows import (
     CanvasPass,
     CanvasScores,
+    cached_rows,
     turned_by,
     whole_sequence,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from midspan_engine.models.family import ModelFamily
     from midspan_engine.models.transformer import KeyValues
+    from midspan_engine.runtime.canvas_rows import CachedRows
 
 
 class TorchCanvasRuntime:
@@ -81,23 +83,22 @@ class TorchCanvasRuntime:
 
     def _cached(self, one: CanvasPass) -> CanvasScores:
         """All slots as one batch, the shorter ones padded with rows that nobody sees."""
-        context = one.context
-        longest = max(len(slot) for slot in one.slots)
-        ids = np.zeros((len(one.slots), longest), np.int32)
-        for row, slot in zip(ids, one.slots, strict=True):
+        rows = cached_rows(one)
+        ids = np.zeros((len(rows.slots), rows.longest), np.int32)
+        for row, slot in zip(ids, rows.slots, strict=True):
             row[: len(slot)] = slot
-        positions = torch.arange(longest, device=self._device) + len(context.prefix)
+        positions = torch.arange(rows.longest, device=self._device) + rows.start
         output = self._model(
             torch.from_numpy(ids).to(self._device),
-            positions.expand(len(one.slots), -1),
-            mask=self._slot_mask(one, positions),
+            positions.expand(len(rows.slots), -1),
+            mask=self._slot_mask(rows, one.context.length, positions),
             causal=False,
             past=self._past(one),
         )
         return CanvasScores(
             logits=tuple(
                 self._logits(hidden, wanted)
-                for hidden, wanted in zip(output.hidden, one.wanted, strict=True)
+                for hidden, wanted in zip(output.hidden, rows.wanted, strict=True)
             )
         )
 
@@ -115,18 +116,17 @@ class TorchCanvasRuntime:
             for keys, values in one.context.layers
         ]
 
-    def _slot_mask(self, one: CanvasPass, positions: Tensor) -> Tensor:
+    def _slot_mask(self, rows: CachedRows, context: int, positions: Tensor) -> Tensor:
         """Bool `[slots, rows, context + rows]`."""
-        context, rows = one.context, len(positions)
-        seen = torch.ones(len(one.slots), rows, context.length + rows, dtype=torch.bool)
-        start = len(context.prefix)
-        seen[:, :, start : start + one.hidden_suffix] = False
-        for index, slot in enumerate(one.slots):
-            seen[index, :, context.length + len(slot) :] = False
+        count = len(positions)
+        seen = torch.ones(len(rows.slots), count, context + count, dtype=torch.bool)
+        seen[:, :, rows.hidden] = False
+        for index, slot in enumerate(rows.slots):
+            seen[index, :, context + len(slot) :] = False
         seen = seen.to(self._device)
         own = self._block_mask(positions, positions)
         if own is not None:
-            seen[:, :, context.length :] &= own
+            seen[:, :, context:] &= own
         return seen
 
     def _block_mask(self, rows: Tensor, keys: Tensor) -> Tensor | None:

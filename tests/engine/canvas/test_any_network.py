@@ -34,6 +34,8 @@ CONFIGS = st.builds(
     ),
     refresh_every=st.integers(0, 3),
     refresh_cells=st.integers(0, 9),
+    near_tokens=st.integers(0, 9),
+    close_call=st.sampled_from([0.0, 0.1, 2.0]),
     revise_below=st.sampled_from([0.0, -1.0]),
     revisions=st.integers(0, 4),
     length=st.sampled_from(["expand", "cascade", "fixed"]),

@@ -85,6 +85,7 @@ def test_it_grows_by_blocks_up_to_the_end_mark(
     assert all(end % BLOCK == 0 for end in ends)
     assert max(ends) - tokens <= commas + BLOCK
     assert sum(one.refresh for one in runtime.seen) == 1
+    assert not any(one.near for one in runtime.seen), "what is cached has seen nothing of the span"
 
 
 @pytest.mark.parametrize("most", [1, 3, 6, 11])

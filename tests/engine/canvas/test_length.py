@@ -90,6 +90,7 @@ def test_it_takes_one_pass_before_the_first_look_and_one_after_the_last(
     assert rows[-1] == 2
     assert network.seen[-1].hidden_suffix > 0
     assert sum(one.refresh for one in network.seen) == 1
+    assert not any(one.near for one in network.seen), "each slot would compute a window of its own"
     assert fixed.stats.passes == 1
     # What the other finalist is not sure of costs passes too; the slots of both share them.
     assert answer.stats.passes <= 2 + 4 + 1

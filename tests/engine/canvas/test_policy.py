@@ -174,3 +174,56 @@ def test_each_step_fills_something_that_is_allowed(
         assert all(logprob <= 1e-5 for logprob in found.logprobs)
         span.commit(found)
     assert not span.masks
+
+
+@pytest.mark.parametrize(
+    ("select", "rows", "close"),
+    [
+        (LIKELY, ({1: 14}, {2: 3}), False),
+        (LIKELY, ({1: 14, 4: 13.99}, {2: 3}), True),  # another token for the chosen place
+        (LIKELY, ({1: 9}, {2: 9.01}), False),  # both are taken, whichever is likelier
+        (LIKELY, ({1: 4}, {2: 4.01}), True),  # neither is likely, and one of them is taken
+        (LIKELY, ({1: 14}, {2: 5.55}), True),  # the second is nearly likely enough
+        (LIKELY, ({1: 14}, {2: 6.0}), False),
+        (Fixed(1), ({1: 5, 3: 4.93}, {2: 2}), True),
+        (Fixed(1), ({1: 2}, {2: 2.06}), False),  # places may be nearer than tokens
+        (Fixed(1), ({1: 5}, {2: 5.01}), True),
+        (Fixed(1), ({1: 5}, {2: 9}), False),
+        (Fixed(2), ({1: 5}, {2: 5.01}), False),
+        (EntropyBound(0.5), ({1: 12}, {2: 2}), False),
+        (Stable(np.log(0.5), 0.1), ({1: 12}, {2: 2}), False),
+    ],
+)
+def test_a_call_is_close_where_a_little_would_change_it(
+    select: Select, rows: tuple[dict[int, float], ...], close: bool
+) -> None:
+    span = canvas(2)
+    assert unmasker(select).is_close(span, logits(*rows), 0.08) is close
+    assert not unmasker(select).is_close(span, logits(*rows), 0.0)
+    assert all(cell.last is None and cell.belief is None for cell in span.cells)
+
+
+def test_what_is_drawn_or_impossible_is_no_close_call() -> None:
+    rows = logits({1: 5}, {2: 5})
+    assert not unmasker(LIKELY, temperature=0.7).is_close(canvas(2), rows, 0.1)
+    nothing = unmasker(LIKELY, tuple(range(VOCAB)))
+    assert not nothing.is_close(canvas(2), rows, 0.1)
+    assert not unmasker(LIKELY).is_close(canvas(0), logits(), 0.1)
+
+
+@given(
+    values=st.lists(st.floats(0, 14), min_size=6, max_size=6),
+    off=st.lists(st.floats(-1, 1), min_size=6, max_size=6),
+    select=st.sampled_from([LIKELY, Fixed(1), Fixed(2), Threshold(-0.5)]),
+)
+def test_a_call_that_is_not_close_stays_the_same_when_the_logits_are_a_little_off(
+    values: list[float], off: list[float], select: Select
+) -> None:
+    rows = logits(*({n: values[2 * n], n + 9: values[2 * n + 1]} for n in range(3)))
+    # Log-probabilities move by 0.04 at most, a gap between two by 0.08.
+    changes = logits(*({n: off[2 * n], n + 9: off[2 * n + 1]} for n in range(3)))
+    moved = (rows + changes / 50).astype(np.float32)
+    chooser = unmasker(select)
+    if not chooser.is_close(canvas(3), rows, 0.21):
+        before, after = chooser.step(canvas(3), rows), chooser.step(canvas(3), moved)
+        assert (before.places, before.tokens) == (after.places, after.tokens)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from midspan_engine.canvas.settings import CanvasConfig
 from midspan_engine.canvas.syntax import _GRAMMARS, SyntaxGate, _parser
+from midspan_engine.decoding.unmask import Fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +48,11 @@ def test_an_expression_that_is_to_come_is_no_error_of_the_file(ask: Ask) -> None
 
 @pytest.fixture
 def broken(canvas_tokenizer: Tokenizer) -> Make:
-    """A network that says `(path]`, or with `)` where it may not say that."""
+    """A network that says `(path]`, or with another sign where it may not say that."""
 
-    def make(*others: str) -> Any:
-        first, path, *ends = (canvas_tokenizer.encode(t)[0] for t in ("(", "path", "]", *others))
+    def make(*others: str, end: str = "]") -> Any:
+        said = ("(", "path", end, *others)
+        first, path, *ends = (canvas_tokenizer.encode(text)[0] for text in said)
 
         def script(ids: list[int], place: int) -> dict[int, float]:
             del ids
@@ -73,11 +76,35 @@ def test_a_bracket_that_breaks_the_file_is_written_anew(
     assert mended.choices[0].finish == "eos"
 
 
+def test_a_wrong_bracket_goes_while_there_are_masks(
+    scripted: Make, canvas_engine: Make, canvas_tokenizer: Tokenizer, ask: Ask
+) -> None:
+    """The tokens behind it are then chosen for the right one."""
+    first, path, wrong, right, comma, own = (
+        canvas_tokenizer.encode(text)[0] for text in ("(", "path", "]", ")", ",", "self")
+    )
+
+    def script(ids: list[int], place: int) -> dict[int, float]:
+        tail = {wrong: (comma, own), right: (comma, path)}.get(ids[2], (comma, own))
+        said = (first, path, wrong, *tail)[place]
+        # The most certain one is the next one, so they come from left to right.
+        sure = (20.0, 16.0, 12.0, 5.0, 4.0)[place]
+        return {right: sure - 3.0, said: sure} if place == 2 else {said: sure}
+
+    config = CanvasConfig(masks=5, length="fixed", select=Fixed(1))
+    request = ask("x = ", "\n", language="python")
+    plain = canvas_engine(scripted(script), config).infill(request)
+    held = canvas_engine(scripted(script), replace(config, syntax=True)).infill(request)
+    assert plain.choices[0].text == "(path],self"
+    assert held.choices[0].text == "(path),path"
+    assert held.stats.passes == plain.stats.passes + 1
+
+
 def test_tries_are_bounded_and_leave_what_was_no_better(
     scripted: Make, canvas_engine: Make, broken: Make, ask: Ask
 ) -> None:
-    network = scripted(broken("]", "}", "=", "%"))
-    plain = canvas_engine(scripted(broken())).infill(ask("x = ", "\n", language="python"))
+    network = scripted(broken("%", "-", "*", end="="))
+    plain = canvas_engine(scripted(broken(end="="))).infill(ask("x = ", "\n", language="python"))
     answer = canvas_engine(network, GATED).infill(ask("x = ", "\n", language="python"))
     assert answer.choices[0].text == plain.choices[0].text
     assert answer.stats.passes < 30

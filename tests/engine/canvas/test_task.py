@@ -197,7 +197,9 @@ def test_a_request_is_cancelled_between_two_passes(
 def test_the_context_is_computed_again_as_often_as_asked(
     scripted: Make, canvas_engine: Make, ask: Ask, every: int, cells: int, refreshed: int
 ) -> None:
-    config = CanvasConfig(select=Fixed(1), masks=8, refresh_every=every, refresh_cells=cells)
+    config = CanvasConfig(
+        select=Fixed(1), masks=8, refresh_every=every, refresh_cells=cells, close_call=0.0
+    )
     network = scripted(lambda _ids, place: {200 + place: 9.0})
     canvas_engine(network, config).infill(ask())
     assert sum(one.refresh for one in network.seen) == refreshed

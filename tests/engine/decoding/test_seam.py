@@ -120,13 +120,13 @@ def test_a_block_that_breaks_the_file_gives_way_to_the_next_likely(
     scripted: ScriptedRuntime, config: DecodeConfig
 ) -> None:
     scripted.will_say("        if value:", or_else="        if value:\n            n += 1")
-    engine = Engine(scripted, scripted.tokenizer, config=config)  # type: ignore[arg-type]
+    engine = Engine(scripted, scripted.tokenizer, config=config)
     answer = engine.infill(ask(ABOVE, BELOW))
     assert [choice.text for choice in answer.choices] == ["        if value:\n            n += 1"]
 
 
 def test_a_block_that_nothing_mends_is_the_likeliest_one(scripted: ScriptedRuntime) -> None:
     scripted.will_say("        if value:", or_else="        if value: (")
-    engine = Engine(scripted, scripted.tokenizer)  # type: ignore[arg-type]
+    engine = Engine(scripted, scripted.tokenizer)
     assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"
     assert all(count <= 1 for count in scripted.pool._references)

@@ -67,6 +67,7 @@ def run(
     *,
     refresh: bool = False,
     hidden: int = 0,
+    near: int = 0,
 ) -> tuple[NDArray[np.float32], ...]:
     one = CanvasPass(
         context=around,
@@ -74,6 +75,7 @@ def run(
         wanted=tuple(wanted),
         refresh=refresh,
         hidden_suffix=hidden,
+        near=near,
     )
     return runtime.forward([one])[0].logits
 
@@ -91,6 +93,7 @@ def every_kind_of_pass(
         *run(runtime, around, [SPAN], [PLACES]),
         *run(runtime, around, [SPAN, longer], two),
         *run(runtime, around, [probe], [ends], hidden=min(3, suffix)),
+        *run(runtime, around, [longer, SPAN], (two[1], two[0]), near=4),
     ]
 
 
@@ -165,6 +168,35 @@ def test_what_a_probe_asks_for_is_hidden_from_it(of_one_layer: list[CanvasRuntim
         np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("near", [30, 99])
+def test_a_window_over_the_whole_context_is_a_computation_from_scratch(
+    torch_runtime: TorchCanvasRuntime, exact: OpenVinoCanvasRuntime, near: int
+) -> None:
+    longer = np.array([40, 60, MASK, 61, 77, MASK, MASK], np.int32)
+    places = np.array([2, 5, 6], np.int32)
+    for runtime in (torch_runtime, exact):
+        around = context()
+        run(runtime, around, [SPAN], [PLACES], refresh=True)
+        got = run(runtime, around, [longer], [places], near=near)[0]
+        expected = run(runtime, context(), [longer], [places], refresh=True)[0]
+        np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_a_wider_window_is_nearer_to_a_computation_from_scratch(
+    torch_runtime: TorchCanvasRuntime,
+) -> None:
+    longer = np.array([40, 60, MASK, 61, 77, MASK, MASK], np.int32)
+    places = np.array([2, 5, 6], np.int32)
+    expected = run(torch_runtime, context(), [longer], [places], refresh=True)[0]
+    around = context()
+    run(torch_runtime, around, [SPAN], [PLACES], refresh=True)
+    off = [
+        np.abs(run(torch_runtime, around, [longer], [places], near=near)[0] - expected).mean()
+        for near in (0, 12, 30)
+    ]
+    assert off[0] > off[1] > off[2]
+
+
 @pytest.mark.parametrize("tokens", [8, 11])
 def test_blocks_do_not_see_what_comes_after_them(
     canvas_folder: Path, canvas_family: ModelFamily, tokens: int
@@ -191,8 +223,9 @@ def test_rows_are_counted(exact: OpenVinoCanvasRuntime) -> None:
     around = context()
     run(exact, around, [SPAN], [PLACES], refresh=True)
     run(exact, around, [SPAN, SPAN], [PLACES, PLACES])
-    assert exact.count.passes - before.passes == 2
-    assert exact.count.rows - before.rows == 42 + 5 + 10
+    run(exact, around, [SPAN], [PLACES], near=20)
+    assert exact.count.passes - before.passes == 3
+    assert exact.count.rows - before.rows == (42 + 5) + 10 + (20 + 5 + 12)
 
 
 def test_models_of_blocks_need_torch(canvas_folder: Path, canvas_family: ModelFamily) -> None:

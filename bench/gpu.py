@@ -6,7 +6,9 @@
 
 Each kernel is compared with its twin and timed beside the twin, torch, torch.compile, and
 FlashInfer and torchao where they are installed. The exit code is 1 where a kernel is further from
-its twin than `midspan_kernels.tolerances` allows. On a CPU nothing is timed.
+its twin than `midspan_kernels.tolerances` allows. On a CPU nothing is timed. The last line is
+what the host needs from the end of a pass to the next one, beside which `bench/roofline.py` says
+from when on a loop on the device would pay.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import torch
 from gpu_cases import Case, Size, all_cases
 from gpu_steps import all_steps
 from gpu_timing import microseconds
+from gpu_turn import Turns
 from roofline_work import GPUS, NETWORKS, Network
 
 from midspan_kernels.capability import runs_triton
@@ -51,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bad += not agrees
             timed = f"{microseconds(step.ours):9.1f} us" if not reduced else ""
             print(f"{step.name:58}{'same' if agrees else 'DIFFERS':>8}{timed}")
+    turns = Turns(device)
+    committed = turns.take()
+    bad += committed != 8
+    timed = "" if reduced else f"{turns.microseconds():9.1f} us"
+    print(f"{'the host between two passes, 1 user, 8 rows':58}{committed:>8}{timed}")
     print(f"\n{bad} disagree" if bad else "\nall agree with their twins")
     return 1 if bad else 0
 

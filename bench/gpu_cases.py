@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from gpu_libraries import attention_libraries, linear_libraries, rank_plainly, score_plainly
@@ -18,7 +18,7 @@ from midspan_kernels.reference import linear as linear_twin
 from midspan_kernels.reference import norm as norm_twin
 from midspan_kernels.reference import rope as rope_twin
 from midspan_kernels.rows import Batch
-from midspan_kernels.weights import QuantisedWeight, quantise
+from midspan_kernels.weights import QuantisedWeight, quantise, quantise_as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PAGE = 32
 TOP = 8
 """What the engine asks the head for."""
-WEIGHT_BITS: tuple[Literal[4, 8, 16], ...] = (16, 8, 4)
+HOLDINGS: dict[str, int] = {"bf16": 16, "int8": 8, "fp8": 8, "int4": 4}
+"""How weights are held, and their bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,11 @@ class Size:
     kind: torch.dtype
 
     @property
+    def takes_fp8(self) -> bool:
+        """Whether kernels for 8-bit floats run on the device."""
+        return self.device == "cpu" or torch.cuda.get_device_capability() >= (8, 9)
+
+    @property
     def all_rows(self) -> int:
         return self.users * self.rows
 
@@ -98,17 +104,20 @@ def all_cases(size: Size) -> Iterator[Case]:
     yield norm_case(size)
     yield gate_case(size)
     for name in size.network.linears:
-        for bits in WEIGHT_BITS:
-            yield linear_case(size, name, bits)
+        for held in HOLDINGS:
+            if held != "fp8" or size.takes_fp8:
+                yield linear_case(size, name, held)
 
 
 def head_cases(size: Size) -> Iterator[Case]:
     vocab, width = size.network.vocab, size.network.width
     hidden, weight = size.random(size.all_rows, width), size.random(vocab, width) / width**0.5
-    heads = {
+    heads: dict[str, tuple[Tensor | QuantisedWeight, float]] = {
         "dense": (weight, vocab * width * weight.itemsize),
-        "int8": (quantise(weight, 8), vocab * width * (1 + 4 / 128)),
+        "int8": (hold(weight, "int8"), vocab * width * bytes_of(8)),
     }
+    if size.takes_fp8:
+        heads["fp8"] = (hold(weight, "fp8"), vocab * width * bytes_of(8))
     for name, (stored, moved) in heads.items():
         judged = _head_case(f"{size}, {name} head", hidden, stored, moved, ranked=0)
         ranked = _head_case(f"{size}, {name} head, ranked", hidden, stored, moved, ranked=TOP)
@@ -245,11 +254,11 @@ def gate_case(size: Size) -> Case:
     )
 
 
-def linear_case(size: Size, name: str, bits: Literal[4, 8, 16]) -> Case:
+def linear_case(size: Size, name: str, held: str) -> Case:
     outputs, inputs = size.network.linears[name]
     x = size.random(size.all_rows, inputs)
     dense = size.random(outputs, inputs) / inputs**0.5
-    weight = dense if bits == 16 else quantise(dense, bits)
+    weight = hold(dense, held)
     adapter = linear.RowAdapter(
         down=size.random(32, inputs) / inputs**0.5,
         up=size.random(outputs, 32) / 6,
@@ -258,9 +267,18 @@ def linear_case(size: Size, name: str, bits: Literal[4, 8, 16]) -> Case:
     parts = linear.useful_parts(x, outputs, inputs)
     return Case(
         noun="linear",
-        shape=f"{size}, {name} {bits} bits",
-        bytes=outputs * inputs * bytes_of(bits),
+        shape=f"{size}, {name} {held}",
+        bytes=outputs * inputs * bytes_of(HOLDINGS[held]),
         ours=lambda: linear.multiply(x, weight, adapter=adapter, parts=parts),
         twin=lambda: linear_twin.multiply(x, weight, adapter=adapter, parts=parts),
-        libraries=linear_libraries(x, dense, adapter, bits),
+        libraries=linear_libraries(x, dense, adapter, held),
     )
+
+
+def hold(dense: Tensor, held: str) -> Tensor | QuantisedWeight:
+    """A matrix as `HOLDINGS` names it."""
+    if held == "bf16":
+        return dense
+    if held == "fp8":
+        return quantise_as_floats(dense)
+    return quantise(dense, 8 if held == "int8" else 4)

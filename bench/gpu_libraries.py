@@ -85,31 +85,36 @@ def _flashinfer(
     return lambda: wrapper.run(query, (keys, values))
 
 
-def linear_libraries(x: Tensor, dense: Tensor, adapter: RowAdapter, bits: int) -> Libraries:
-    """A dense product, and torchao's of as many bits, each with the adapter on its rows."""
+def linear_libraries(x: Tensor, dense: Tensor, adapter: RowAdapter, held: str) -> Libraries:
+    """A dense product, and torchao's of such weights, each with the adapter on its rows."""
 
     def added(product: Tensor) -> Tensor:
         low_rank = functional.linear(functional.linear(x, adapter.down), adapter.up)
         return product + low_rank * adapter.rows[:, None]
 
     found: Libraries = {"torch": lambda: added(functional.linear(x, dense))}
-    if x.is_cuda and bits < 16 and find_spec("torchao") is not None:
-        quantised = _torchao(dense, bits)
+    if x.is_cuda and held in _TORCHAO and find_spec("torchao") is not None:
+        quantised = _torchao(dense, held)
         found["torchao"] = lambda: added(quantised(x))
     return found
 
 
-def _torchao(dense: Tensor, bits: int) -> torch.nn.Module:
+_TORCHAO: dict[str, tuple[str, dict[str, object]]] = {
+    "int8": ("Int8WeightOnlyConfig", {}),
+    "fp8": ("Float8WeightOnlyConfig", {}),
+    "int4": (
+        "Int4WeightOnlyConfig",
+        {"group_size": 128, "int4_packing_format": "tile_packed_to_4d"},
+    ),
+}
+
+
+def _torchao(dense: Tensor, held: str) -> torch.nn.Module:
     quantization = import_module("torchao.quantization")
     outputs, inputs = dense.shape
     layer = torch.nn.Linear(inputs, outputs, bias=False, device=dense.device, dtype=dense.dtype)
     layer.weight.data.copy_(dense)
     whole = torch.nn.Sequential(layer)
-    if bits == 4:
-        config = quantization.Int4WeightOnlyConfig(
-            group_size=128, int4_packing_format="tile_packed_to_4d"
-        )
-    else:
-        config = quantization.Int8WeightOnlyConfig()
-    quantization.quantize_(whole, config)
+    config, options = _TORCHAO[held]
+    quantization.quantize_(whole, getattr(quantization, config)(**options))
     return whole

@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roofline_modes import Mode, Setting, predict, shape_of
+from roofline_modes import Mode, Setting, predict, shape_of, turn_that_pays
 from roofline_picture import USERS, draw
 from roofline_work import GPUS, NETWORKS, Assumptions, pass_work, seconds
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MERCURY = 1109
 """Tokens a second of Mercury Coder Mini on an H100, as published (Inception Labs, 2025)."""
 
+_BITS = "of the weights; 8 for int8 and for fp8, which move the same bytes"
+_LOOPS = (2, 4)
+"""Passes of a denoise loop on the device, between two looks of the host."""
 _TARGET = Path(__file__).resolve().parents[1] / "docs" / "roofline.png"
 
 
@@ -53,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for network in NETWORKS:
         for gpu in GPUS:
             _print_rates(network, gpu, modes, setting)
+    _print_turns(modes, setting)
     _print_headline(modes, setting)
     draw(modes, setting, options.picture)
     print(f"\n{options.picture.name} written")
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--bits", type=int, choices=(4, 8, 16), default=8, help="of the weights")
+    parser.add_argument("--bits", type=int, choices=(4, 8, 16), default=8, help=_BITS)
     parser.add_argument("--context", type=int, default=640, help="tokens around the cursor")
     parser.add_argument("--length", type=int, default=9, help="tokens of a completion")
     parser.add_argument("--rows", type=int, default=8, help="of a request in a verified pass")
@@ -120,6 +124,23 @@ def _print_rates(network: Network, gpu: Gpu, modes: Sequence[Mode], setting: Set
             f"{mode.name:22}{found[0].step * 1e3:10.3f}{found[0].completion * 1e3:8.1f} ms"
             + "".join(f"{rate:>14}" for rate in rates)
         )
+
+
+def _print_turns(modes: Sequence[Mode], setting: Setting) -> None:
+    """How long the host would have to take for a loop on the device to be worth its last passes."""
+    loops = " and ".join(map(str, _LOOPS))
+    print(f"\nOne user: us of the host between two passes from which loops of {loops} would pay")
+    names = [f"{network.name} {gpu.name}" for network in NETWORKS for gpu in GPUS]
+    print(f"{'mode':22}" + "".join(f"{name:>16}" for name in names))
+    for mode in modes:
+        cells = []
+        for network in NETWORKS:
+            for gpu in GPUS:
+                one = predict(network, gpu, mode, setting, users=1)
+                passes = setting.length / mode.tokens
+                turns = [turn_that_pays(one.step, passes, loop) for loop in _LOOPS] if one else []
+                cells.append("/".join(f"{turn * 1e6:.0f}" for turn in turns) or "-")
+        print(f"{mode.name:22}" + "".join(f"{cell:>16}" for cell in cells))
 
 
 def _print_headline(modes: Sequence[Mode], setting: Setting) -> None:

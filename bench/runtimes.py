@@ -1,7 +1,7 @@
 """Time of a pass on each runtime: torch, OpenVINO int8 both ways and float32, and our kernels.
 
     python bench/runtimes.py
-    python bench/runtimes.py --only openvino-groups openvino-rows   # torch.compile takes minutes
+    python bench/runtimes.py --only openvino-groups openvino-rows   # compiling takes minutes
     python bench/runtimes.py --only kernels kernels-int8   # without a GPU their slow twins
 
 A prompt of 640 tokens in one pass, then passes of 1 to 32 rows with all scores, on 640 cached
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 
 NAMES = (
     "torch",
-    "torch-compiled",
+    "compiled",
     "openvino-groups",
     "openvino-rows",
     "openvino-fp32",
     "kernels",
     "kernels-int8",
+    "kernels-fp8",
 )
 CONTEXT = 640
 ROWS = (1, 4, 8, 16, 32)
@@ -94,22 +95,9 @@ def measure(name: str, model: str, repeats: int) -> dict[str, object]:
 
 def _load(name: str, model: str) -> tuple[Runtime, list[int]]:
     files = weights.resolve(model)
-    chosen: RuntimeName = "torch" if name == "torch-compiled" else cast("RuntimeName", name)
-    runtime = create_runtime(files.folder, name=chosen, cache_bytes=_CACHE_BYTES)
-    if name == "torch-compiled":
-        _compile(runtime)
+    runtime = create_runtime(files.folder, name=cast("RuntimeName", name), cache_bytes=_CACHE_BYTES)
     ids = Tokenizer.load(files).encode(source_of("argparse"))
     return runtime, ids[: CONTEXT + max(ROWS)]
-
-
-def _compile(runtime: Runtime) -> None:
-    """Compile layer by layer: the 24 layers share one compilation."""
-    from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
-
-    assert isinstance(runtime, TorchRuntime)
-    for layer in runtime._model.layers:  # noqa: SLF001  nobody else compiles it
-        layer.compile(dynamic=True)
-    runtime.name += "-compiled"
 
 
 def _timed(runtime: Runtime, group: RowGroup, repeats: int) -> list[float]:

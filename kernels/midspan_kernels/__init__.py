@@ -9,7 +9,7 @@ A public function checks its tensors and then runs the kernel where it can (CUDA
                   move                cached keys turned to where they now stand
     norm          add_and_norm        residual, parts of a product, RMSNorm
     activation    gate                SwiGLU
-    linear        multiply            bf16, 8- or 4-bit weights, an adapter on chosen rows
+    linear        multiply            bf16, int8, fp8 or int4, an adapter on chosen rows
     unmask        unmask              one denoise step: choose, commit, mask again
     verify        confirm             one verified step: confirm guesses, guess again
 

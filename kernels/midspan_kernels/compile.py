@@ -133,7 +133,7 @@ def occupancy(architecture: int, warps: int, registers: int, shared: int) -> int
 
 
 def compile_all(architectures: Iterable[int]) -> dict[str, Compiled]:
-    """Every variant on every architecture, by `name sm_NN`."""
+    """Every variant on every architecture that runs it, by `name sm_NN`."""
     variants = [
         variant
         for noun in NOUNS
@@ -143,6 +143,7 @@ def compile_all(architectures: Iterable[int]) -> dict[str, Compiled]:
         f"{variant.name} sm_{architecture}": compile_variant(variant, architecture)
         for variant in variants
         for architecture in architectures
+        if architecture >= variant.oldest
     }
 
 

@@ -7,8 +7,10 @@ arXiv 2505.22618), entropy bound (EB-Sampler, Ben-Hamu et al. 2025, arXiv 2505.2
 Bytes: 12 for each scored row read, about 16 for each row of the next pass written; nothing.
 
 Why it stays: not for bytes but for the round trip. A step on the host waits for the pass, copies
-scores, decides and launches again: 20 to 50 us beside a pass of 300, and the GPU idles in between.
-As torch operations (sort, cumulative sums, gathers, index writes) the step is some 25 launches.
+scores, decides and launches again, and the GPU idles in between. As torch operations (sort,
+cumulative sums, gathers, index writes) the step is some 25 launches. It is for spans that end by
+number or by token; the engine's end where their text says so, which the host alone can read, after
+so few passes that running past the end costs more than the turns (`docs/gpu.md`, `bench/gpu.py`).
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import Any
 
 OPTIONS = {"enable_fp_fusion": True}
 """Said at every launch, because Triton's own default is about to change."""
+OLDEST, OLDEST_FP8 = 80, 89
+"""Architectures; before 89 no instruction converts 8-bit floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Variant:
         warps: Of 32 threads, in a program.
         stages: Depth of the software pipeline.
         divisible: Whole numbers that are multiples of 16 in every network that we run.
+        oldest: Architecture that it runs on, and all later ones.
     """
 
     name: str
@@ -30,3 +33,4 @@ class Variant:
     warps: int = 4
     stages: int = 3
     divisible: tuple[str, ...] = ()
+    oldest: int = OLDEST

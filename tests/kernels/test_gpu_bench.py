@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import gpu
 import gpu_cases
+import gpu_turn
 import pytest
 import torch
 
@@ -24,6 +25,7 @@ def test_the_reduced_mode_runs_every_kernel(capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert [noun for noun in NOUNS if f"\n{noun}" not in printed] == []
     assert "all agree" in printed
+    assert "the host between two passes" in printed
     assert "GB/s" not in printed
 
 
@@ -33,6 +35,20 @@ def test_twins_alone_run_where_triton_cannot(
     monkeypatch.delenv("TRITON_INTERPRET")
     assert gpu.main(["--reduced"]) == 0
     assert "the twins alone" in capsys.readouterr().out
+
+
+def test_the_turn_of_the_host_is_the_engines_own_and_can_be_timed() -> None:
+    turns = gpu_turn.Turns("cpu", guesses=3)
+    assert turns.take() == 4, "the guesses and the token behind them"
+    assert turns.microseconds(2) > 0
+
+
+def test_8_bit_floats_are_left_out_where_the_gpu_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
+    size = gpu_cases.Size(
+        network=gpu._SMALL, users=1, rows=1, context=4, device="cuda", kind=torch.float32
+    )
+    assert not size.takes_fp8
 
 
 def test_a_wrong_kernel_is_reported(

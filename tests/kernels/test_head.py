@@ -13,7 +13,7 @@ from midspan_kernels.confidence import RowConfidence, Sampling
 from midspan_kernels.head import score_rows
 from midspan_kernels.reference import head as reference
 from midspan_kernels.tolerances import TOLERANCES, worst
-from midspan_kernels.weights import QuantisedWeight, quantise
+from midspan_kernels.weights import QuantisedWeight, quantise, quantise_as_floats
 
 pytest.importorskip("triton")
 KINDS = [torch.float32, torch.bfloat16, torch.float16]
@@ -76,6 +76,7 @@ def test_the_kernel_agrees_with_its_twin(
 def test_an_8_bit_head_agrees(kind: torch.dtype) -> None:
     hidden, head = random_head(3, 300, 256, kind)
     assert_agree(hidden, quantise(head, 8))
+    assert_agree(hidden, quantise_as_floats(head))
 
 
 @settings(max_examples=40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pytest
 import torch
@@ -14,20 +14,28 @@ from midspan_kernels.linear import RowAdapter, multiply, useful_parts
 from midspan_kernels.norm import add_and_norm
 from midspan_kernels.reference import linear as reference
 from midspan_kernels.tolerances import worst
-from midspan_kernels.weights import QuantisedWeight, quantise, restore
+from midspan_kernels.weights import QuantisedWeight, quantise, quantise_as_floats, restore
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Bits = Literal[4, 8]
+Kind = Literal["int4", "int8", "fp8"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def held(weight: Tensor, kind: Kind) -> QuantisedWeight:
+    if kind == "fp8":
+        return quantise_as_floats(weight)
+    return quantise(weight, 4 if kind == "int4" else 8)
 
 
 def random_linear(
-    rows: int, outputs: int, inputs: int, rank: int, bits: Bits, kind: torch.dtype
+    rows: int, outputs: int, inputs: int, rank: int, held_as: Kind, kind: torch.dtype
 ) -> tuple[Tensor, QuantisedWeight, Tensor, RowAdapter | None]:
     make = torch.Generator().manual_seed(rows * outputs + inputs)
     x = torch.randn(rows, inputs, generator=make).to(kind)
-    weight = quantise(torch.randn(outputs, inputs, generator=make), bits)
+    weight = held(torch.randn(outputs, inputs, generator=make), held_as)
     bias = torch.randn(outputs, generator=make).to(kind)
     if not rank:
         return x, weight, bias, None
@@ -40,16 +48,16 @@ def random_linear(
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("held_as", KINDS)
 @pytest.mark.parametrize(
     ("rows", "outputs", "inputs", "rank", "parts"),
     [(1, 1, 128, 0, 1), (5, 100, 384, 16, 2), (20, 65, 256, 32, 1)],
 )
 def test_the_kernel_agrees_with_its_twin(
-    kind: torch.dtype, bits: Bits, rows: int, outputs: int, inputs: int, rank: int, parts: int
+    kind: torch.dtype, held_as: Kind, rows: int, outputs: int, inputs: int, rank: int, parts: int
 ) -> None:
     pytest.importorskip("triton")
-    x, weight, bias, adapter = random_linear(rows, outputs, inputs, rank, bits, kind)
+    x, weight, bias, adapter = random_linear(rows, outputs, inputs, rank, held_as, kind)
     result = multiply(x, weight, bias=bias, adapter=adapter, parts=parts)
     twin = reference.multiply(x, weight, bias=bias, adapter=adapter, parts=parts)
     assert result.dtype == twin.dtype
@@ -63,22 +71,24 @@ def test_the_kernel_agrees_with_its_twin(
     groups=st.integers(1, 4),
     parts=st.integers(1, 4),
     rank=st.sampled_from([0, 16]),
-    bits=st.sampled_from([4, 8]),
+    held_as=st.sampled_from(KINDS),
 )
 def test_any_shape_agrees(
-    rows: int, outputs: int, groups: int, parts: int, rank: int, bits: Bits
+    rows: int, outputs: int, groups: int, parts: int, rank: int, held_as: Kind
 ) -> None:
     pytest.importorskip("triton")
-    x, weight, bias, adapter = random_linear(rows, outputs, groups * 128, rank, bits, torch.float32)
+    x, weight, bias, adapter = random_linear(
+        rows, outputs, groups * 128, rank, held_as, torch.float32
+    )
     parts = min(parts, groups)
     result = multiply(x, weight, bias=bias, adapter=adapter, parts=parts)
     twin = reference.multiply(x, weight, bias=bias, adapter=adapter, parts=parts)
     assert worst("linear", result, twin, torch.float32) <= 1
 
 
-@pytest.mark.parametrize("bits", [4, 8])
-def test_base_rows_get_exactly_what_they_get_without_an_adapter(bits: Bits) -> None:
-    x, weight, bias, adapter = random_linear(6, 40, 256, 16, bits, torch.float32)
+@pytest.mark.parametrize("held_as", KINDS)
+def test_base_rows_get_exactly_what_they_get_without_an_adapter(held_as: Kind) -> None:
+    x, weight, bias, adapter = random_linear(6, 40, 256, 16, held_as, torch.float32)
     assert adapter is not None
     with_adapter = multiply(x, weight, bias=bias, adapter=adapter)
     without = multiply(x, weight, bias=bias)
@@ -92,7 +102,7 @@ def test_base_rows_get_exactly_what_they_get_without_an_adapter(bits: Bits) -> N
 @pytest.mark.parametrize("parts", [1, 2])
 def test_dense_weights_agree_too(kind: torch.dtype, parts: int) -> None:
     pytest.importorskip("triton")
-    x, weight, bias, adapter = random_linear(5, 70, 256, 16, 8, torch.float32)
+    x, weight, bias, adapter = random_linear(5, 70, 256, 16, "int8", torch.float32)
     assert adapter is not None
     dense, x, bias = restore(weight).to(kind), x.to(kind), bias.to(kind)
     adapter = replace(adapter, down=adapter.down.to(kind), up=adapter.up.to(kind))
@@ -102,7 +112,7 @@ def test_dense_weights_agree_too(kind: torch.dtype, parts: int) -> None:
 
 
 def test_the_norm_adds_up_the_parts() -> None:
-    x, weight, bias, adapter = random_linear(5, 96, 512, 16, 8, torch.float32)
+    x, weight, bias, adapter = random_linear(5, 96, 512, 16, "int8", torch.float32)
     parts = multiply(x, weight, bias=bias, adapter=adapter, parts=4)
     whole = multiply(x, weight, bias=bias, adapter=adapter)
     residual, again = torch.zeros(5, 96), torch.zeros(5, 96)
@@ -123,6 +133,18 @@ def test_rounding_is_to_the_nearest_step_of_the_group(bits: Bits, steps: int) ->
     assert (error <= largest / steps / 2 * 1.001).all()
 
 
+def test_floats_round_to_a_sixteenth_of_each_weight_or_a_step_of_the_smallest() -> None:
+    weight = torch.randn(64, 256) * torch.logspace(-6, 3, 64)[:, None]
+    weight[0] = 0
+    error = (restore(quantise_as_floats(weight)) - weight).abs().view(64, 2, 128)
+    grouped = weight.abs().view(64, 2, 128)
+    smallest = grouped.amax(-1, keepdim=True) / 448 * 2**-10
+    assert (error <= torch.maximum(grouped / 16, smallest) * 1.001).all()
+    whole = (restore(quantise(weight, 8)) - weight).view(64, 2, 128)
+    ratios = error[1:].square().mean().sqrt() / whole[1:].square().mean().sqrt()
+    assert 3 < ratios < 6, "a quarter of that, as the module says"
+
+
 def test_packing_keeps_every_value() -> None:
     values = torch.arange(-7, 8).repeat(18)[:256].float()
     values[[0, 128]] = 7
@@ -135,10 +157,12 @@ def test_a_cpu_needs_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    x, weight, bias, adapter = random_linear(2, 8, 256, 16, 8, torch.float32)
+    x, weight, bias, adapter = random_linear(2, 8, 256, 16, "int8", torch.float32)
     assert adapter is not None
     with pytest.raises(ValueError, match="multiple of 128"):
         quantise(torch.zeros(3, 100), 8)
+    with pytest.raises(ValueError, match="multiple of 128"):
+        quantise_as_floats(torch.zeros(3, 100))
     with pytest.raises(ValueError, match=r"x must be \[any, 256\]"):
         multiply(x[:, :128].contiguous(), weight)
     with pytest.raises(ValueError, match="weight must be float32"):

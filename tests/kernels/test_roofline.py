@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import roofline
-from roofline_modes import Mode, Setting, predict
+from roofline_modes import Mode, Setting, predict, turn_that_pays
 from roofline_work import GPUS, NETWORKS, Assumptions, Pass, Work, fits, pass_work, seconds
 
 if TYPE_CHECKING:
@@ -90,4 +90,18 @@ def test_the_tables_say_that_they_are_a_prediction(
     assert printed.startswith("PREDICTION")
     assert "1,109 tokens a second, as published" in printed
     assert "autoregressive" in printed
+    assert "from which loops of 2 and 4 would pay" in printed
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("loop", [2, 4])
+@pytest.mark.parametrize("passes", [3, 6.5])
+def test_a_loop_on_the_device_takes_as_long_as_turns_of_the_host_that_just_pay(
+    passes: float, loop: int
+) -> None:
+    step = 700e-6
+    turn = turn_that_pays(step, passes, loop)
+    run = passes + (loop - 1) / 2
+    assert passes * (step + turn) == pytest.approx(run * step + run / loop * turn)
+    assert turn_that_pays(step, 1, 2) > turn_that_pays(step, 2, 2)
+    assert turn_that_pays(step, 0.5, 2) == float("inf")

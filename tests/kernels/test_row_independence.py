@@ -6,6 +6,9 @@ of the kernels in the interpreter; that a GPU keeps to it has to be seen on one.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
@@ -14,11 +17,20 @@ from midspan_kernels.head import score_rows
 from midspan_kernels.linear import FEW_ROWS, RowAdapter, multiply, useful_parts
 from midspan_kernels.norm import add_and_norm
 from midspan_kernels.rows import Batch
-from midspan_kernels.weights import quantise
+from midspan_kernels.weights import QuantisedWeight, quantise, quantise_as_floats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytest.importorskip("triton")
 PAGE, PAGES = 32, 12
 KEY_HEADS, GROUP, HEAD = 2, 7, 32
+HOLDING: dict[str, Callable[[torch.Tensor], torch.Tensor | QuantisedWeight]] = {
+    "dense": lambda weight: weight,
+    "int8": partial(quantise, bits=8),
+    "fp8": quantise_as_floats,
+    "int4": partial(quantise, bits=4),
+}
 
 
 @pytest.fixture
@@ -26,13 +38,13 @@ def make() -> torch.Generator:
     return torch.Generator().manual_seed(11)
 
 
-@pytest.mark.parametrize("bits", [4, 8, 16])
+@pytest.mark.parametrize("held", HOLDING)
 @pytest.mark.parametrize("rows", [2, 8, FEW_ROWS])
 def test_a_product_alone_and_beside_rows_of_an_adapter(
-    make: torch.Generator, bits: int, rows: int
+    make: torch.Generator, held: str, rows: int
 ) -> None:
     dense, bias = torch.randn(70, 256, generator=make), torch.randn(70, generator=make)
-    weight = dense if bits == 16 else quantise(dense, 4 if bits == 4 else 8)
+    weight = HOLDING[held](dense)
     x = torch.randn(rows, 256, generator=make)
     adapter = RowAdapter(
         down=torch.randn(16, 256, generator=make),

@@ -162,7 +162,7 @@ class LikelihoodTask:
             self._passes, self._rows = self._passes + 1, self._rows + len(rows)
             session.head = ids[: at + len(rows)]
             following = ids[at + 1 + wanted.start : at + 1 + len(rows)]
-            found += [scores.logprob(row, token) for row, token in enumerate(following)]
+            found += scores.logprobs(following)
         return found
 
 

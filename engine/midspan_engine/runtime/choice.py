@@ -11,6 +11,7 @@ from midspan_engine.models.adapter_file import read_adapter
 from midspan_engine.models.config import ModelConfigError, TransformerConfig
 from midspan_engine.models.family import read_family
 from midspan_engine.protocol import MidspanError
+from midspan_engine.runtime.kernel_support import why_not, why_not_fp8
 from midspan_engine.runtime.quantised import Arithmetic, Merge
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
     from midspan_engine.models.family import ModelFamily
     from midspan_engine.runtime.canvas_rows import CanvasRuntime
+    from midspan_engine.runtime.kernel_layers import Stored
     from midspan_engine.runtime.rows import Runtime
 
     Progress = Callable[[float, str], None]
@@ -32,17 +34,24 @@ RuntimeName = Literal[
     "openvino-rows",
     "openvino-fp32",
     "torch",
+    "compiled",
     "kernels",
     "kernels-int8",
+    "kernels-fp8",
 ]
 """`openvino` computes in int8 in the way that suits the processor, `-groups` and `-rows` in one of
-the two (`openvino_products`)."""
+the two (`openvino_products`); `compiled` is plain torch through its compiler, in the passes of
+`kernels`."""
 _ARITHMETIC: dict[RuntimeName, Arithmetic] = {
     "openvino-groups": "groups",
     "openvino-rows": "rows",
     "openvino-fp32": "exact",
 }
-KERNELS: tuple[RuntimeName, ...] = ("kernels", "kernels-int8")
+_STORED: dict[RuntimeName, Stored] = {
+    "kernels": "dense",
+    "kernels-int8": "int8",
+    "kernels-fp8": "fp8",
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -62,12 +71,13 @@ def create_runtime(
 ) -> Runtime:
     """Load a model folder on the runtime that is fastest here.
 
-    On CUDA that is our kernels, or plain torch where Triton is missing or the network has a shape
-    that they do not take; elsewhere OpenVINO. With `for_edits` it gets the adapter for next edits
-    in place of the other two.
+    On CUDA that is our kernels, or plain torch through its compiler where they do not run, which
+    the runtime's name then explains; elsewhere OpenVINO. With `for_edits` it gets the adapter for
+    next edits in place of the other two.
 
     Raises:
-        RuntimeMissing: the package of the chosen runtime is not installed.
+        RuntimeMissing: the package of the chosen runtime is not installed, or the GPU is too old
+            for it.
         ModelConfigError: the folder does not describe a network that we run.
         AdapterError: the adapter is damaged or belongs to other weights.
         DeviceFull: a GPU has too little memory.
@@ -116,8 +126,8 @@ def create_canvas_runtime(
     """
     if name == "auto":
         name = "torch" if family.block else _best()
-    if name in KERNELS:
-        raise RuntimeMissing(f"our kernels do not run {family.name} yet; take --runtime torch")
+    if name in _STORED or name == "compiled":
+        raise RuntimeMissing(f"{name} does not run {family.name} yet; take --runtime torch")
     if family.block and name != "torch":
         raise RuntimeMissing(f"{family.name} decodes in blocks, which needs --runtime torch")
     _require(name)
@@ -141,38 +151,35 @@ def _on_torch(
     merge: Adapter | None,
     progress: Progress,
 ) -> Runtime:
-    """On our kernels where `name` says so or they are best here; else on plain torch."""
-    device = "cuda" if _has_cuda() else "cpu"
-    if name in KERNELS or (name == "auto" and _prefers_kernels(folder, adapter)):
-        from midspan_engine.runtime.kernel_runtime import KernelRuntime  # noqa: PLC0415  heavy
+    """On our kernels or the compiler where `name` says so or a GPU is here; else on plain torch."""
+    cuda = _has_cuda()
+    device = "cuda" if cuda else "cpu"
+    if name == "torch" or (name == "auto" and not cuda):
+        from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
 
-        return KernelRuntime(
-            folder,
-            cache_bytes=cache_bytes,
-            device=device,
-            adapter=adapter,
-            merge=merge,
-            bits=8 if name == "kernels-int8" else 16,
-            progress=progress,
+        progress(0.2, "loading the weights into torch")
+        return TorchRuntime(
+            folder, cache_bytes=cache_bytes, device=device, adapter=adapter, merge=merge
         )
-    from midspan_engine.runtime.torch_runtime import TorchRuntime  # noqa: PLC0415  heavy
+    from midspan_engine.runtime.kernel_runtime import KernelRuntime  # noqa: PLC0415  heavy
 
-    progress(0.2, "loading the weights into torch")
-    return TorchRuntime(
-        folder, cache_bytes=cache_bytes, device=device, adapter=adapter, merge=merge
-    )
-
-
-def _prefers_kernels(folder: Path, adapter: Adapter | None) -> bool:
-    """Whether there is a GPU, what the kernels need, and a network of a shape that they take."""
-    if not _has_cuda() or not _is_installed("triton"):
-        return False
-    from midspan_engine.runtime.kernel_layers import misfit  # noqa: PLC0415  heavy
-
-    reason = misfit(TransformerConfig.from_folder(folder), adapter.rank if adapter else 0)
+    reason = ""
+    if name == "auto":
+        config = TransformerConfig.from_folder(folder)
+        reason = why_not(config, adapter.rank if adapter else 0)
     if reason:
-        _logger.info("plain torch instead of our kernels: the network has %s", reason)
-    return not reason
+        _logger.warning("torch's compiler instead of our kernels: %s", reason)
+    return KernelRuntime(
+        folder,
+        cache_bytes=cache_bytes,
+        device=device,
+        adapter=adapter,
+        merge=merge,
+        stored=_STORED.get(name, "dense"),
+        compiled=name == "compiled" or bool(reason),
+        reason=reason,
+        progress=progress,
+    )
 
 
 def _mask_arrays(folder: Path, adapters: Adapters | None) -> AdapterArrays | None:
@@ -213,13 +220,18 @@ def _require(name: RuntimeName) -> None:
     for package, extra in _needs(name):
         if not _is_installed(package):
             raise RuntimeMissing(f"{package} is not installed; run: pip install 'midspan[{extra}]'")
+    if name in _STORED and _has_cuda():
+        if reason := why_not():
+            raise RuntimeMissing(f"{name} does not run here: {reason}; take --runtime compiled")
+        if name == "kernels-fp8" and (reason := why_not_fp8()):
+            raise RuntimeMissing(f"{reason}; take --runtime kernels-int8")
 
 
 def _needs(name: RuntimeName) -> list[tuple[str, str]]:
     """Packages, and what to install for each. Without a GPU the kernels' twins need no Triton."""
     if name.startswith("openvino"):
         return [("openvino", "engine")]
-    if name not in KERNELS:
+    if name not in _STORED:
         return [("torch", "torch")]
     needed = [("torch", "gpu")]
     return [*needed, ("triton", "gpu")] if _has_cuda() else needed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,18 +108,12 @@ def views(buffer: Any, bucket: Bucket) -> dict[str, Any]:
         `ids`, `positions`, `behind` and `lines` `[rows]`, `pages` `[pieces, places / BLOCK]`,
         `starts` `[pieces]` and `firsts` `[pieces + 1]`, see `midspan_kernels.rows.Batch`.
     """
-    found = {}
-    at = 0
-    for name, shape in _shapes(bucket).items():
-        count = int(np.prod(shape))
-        found[name] = buffer[at : at + count].reshape(shape)
-        at += _aligned(count)
-    return found
+    return {name: buffer[here].reshape(shape) for name, here, shape in _places(bucket)[0]}
 
 
 def length(bucket: Bucket) -> int:
     """How many values `views` needs."""
-    return sum(_aligned(int(np.prod(shape))) for shape in _shapes(bucket).values())
+    return _places(bucket)[1]
 
 
 def pack(rows: PassRows, bucket: Bucket) -> NDArray[np.int32]:
@@ -136,17 +132,22 @@ def pack(rows: PassRows, bucket: Bucket) -> NDArray[np.int32]:
     return buffer
 
 
-def _shapes(bucket: Bucket) -> dict[str, tuple[int, ...]]:
-    by_row = dict.fromkeys(("ids", "positions", "behind", "lines"), (bucket.rows,))
-    return by_row | {
+@lru_cache(maxsize=256)
+def _places(bucket: Bucket) -> tuple[tuple[tuple[str, slice, tuple[int, ...]], ...], int]:
+    """Name, place and shape of each part, and where the last one ends."""
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("ids", "positions", "behind", "lines"), (bucket.rows,)),
         "pages": (bucket.pieces, bucket.places // BLOCK),
         "starts": (bucket.pieces,),
         "firsts": (bucket.pieces + 1,),
     }
-
-
-def _aligned(count: int) -> int:
-    return -(-count // _ALIGN) * _ALIGN
+    found = []
+    at = 0
+    for name, shape in shapes.items():
+        count = prod(shape)
+        found.append((name, slice(at, at + count), shape))
+        at += -(-count // _ALIGN) * _ALIGN
+    return tuple(found), at
 
 
 def _most(rows: int) -> int:

@@ -11,6 +11,7 @@ import torch
 
 from midspan_engine.runtime.kernel_buckets import length, pack
 from midspan_engine.runtime.kernel_rows import PassRows
+from midspan_engine.runtime.kernel_transfer import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,6 +96,7 @@ class PassGraphs:
     Args:
         run: A pass over what `kernel_buckets.pack` gives, moved to the device.
         device: Where it runs.
+        transfers: Take rows there.
         make_recorder: Of the device's kind; a new one after `drop`.
     """
 
@@ -102,9 +104,11 @@ class PassGraphs:
         self,
         run: Run,
         device: str,
+        transfers: Transfers | None = None,
         make_recorder: Callable[[], EagerRecorder | CudaRecorder] | None = None,
     ) -> None:
         self._run = run
+        self._transfers = transfers or Transfers(device)
         self._device = device
         self._make_recorder = make_recorder or (CudaRecorder if device == "cuda" else EagerRecorder)
         self._recorder = self._make_recorder()
@@ -125,16 +129,28 @@ class PassGraphs:
         if graph is None and capture and bucket.recurs:
             graph = self._captured(bucket, packed)
         if graph is None:
-            return self._run(torch.from_numpy(packed).to(self._device), bucket)
+            return self._run(self._transfers.send("rows", packed), bucket)
         self._graphs.move_to_end(bucket)
-        graph.packed.copy_(torch.from_numpy(packed))
+        self._transfers.send("rows", packed, graph.packed)
         graph.recorded.replay()
         return graph.recorded.output
 
-    def warm_up(self, buckets: Sequence[Bucket], progress: Progress) -> None:
-        """Capture buckets, with a share 0..1 after each; no row of them writes anything."""
+    def warm_up(
+        self,
+        buckets: Sequence[Bucket],
+        progress: Progress,
+        prepare: Callable[[Bucket], None] = lambda _bucket: None,
+    ) -> None:
+        """Capture buckets; no row of them writes anything.
+
+        Args:
+            buckets: What to capture.
+            progress: Called after each with a share 0..1.
+            prepare: Called before each.
+        """
         nothing = PassRows.of([])
         for number, bucket in enumerate(buckets, 1):
+            prepare(bucket)
             self.run(bucket, pack(nothing, bucket))
             progress(number / len(buckets), f"capturing passes, {number} of {len(buckets)}")
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from midspan_kernels.attention import HEAD_SIZES
 from midspan_kernels.linear import FEW_ROWS, RANKS, RowAdapter, multiply, useful_parts
 from midspan_kernels.norm import WIDEST
-from midspan_kernels.weights import GROUP, QUANTISED_BITS, QuantisedWeight, quantise
+from midspan_kernels.weights import GROUP, QuantisedWeight, quantise, quantise_as_floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from midspan_engine.models.config import TransformerConfig
     from midspan_engine.models.transformer import Transformer, TransformerLayer
 
-Bits = Literal[8, 16]
-"""16: in the dtype of the network."""
+Stored = Literal["dense", "int8", "fp8"]
+"""How linears and head are held; dense: in the dtype of the network."""
 _MERGED = 3
 """q, k and v share their input, so one product has the ranks of all three."""
 
@@ -117,19 +117,19 @@ class KernelWeights:
     head: Projection
 
     @classmethod
-    def take(cls, model: Transformer, adapter: Adapter | None, bits: Bits) -> KernelWeights:
+    def take(cls, model: Transformer, adapter: Adapter | None, stored: Stored) -> KernelWeights:
         """Those of a model, which loses its layers, so that no weight is there twice."""
         embedding = model.embed_tokens.weight
         return cls(
             embedding=embedding,
             mask=None if adapter is None else adapter.mask_embedding.detach().float(),
-            layers=tuple(_take_layers(model, adapter, bits)),
+            layers=tuple(_take_layers(model, adapter, stored)),
             last_norm=model.norm.weight.to(embedding.dtype),
-            head=Projection(weight=_store(model.head_weight, bits)),
+            head=Projection(weight=_store(model.head_weight, stored)),
         )
 
 
-def misfit(config: TransformerConfig, rank: int = 0, bits: Bits = 16) -> str:
+def misfit(config: TransformerConfig, rank: int = 0, stored: Stored = "dense") -> str:
     """Why the kernels cannot run a network with an adapter of `rank`; "" where they can."""
     if config.head_dim not in HEAD_SIZES:
         return f"heads of {config.head_dim}, and the kernels take {HEAD_SIZES}"
@@ -137,43 +137,47 @@ def misfit(config: TransformerConfig, rank: int = 0, bits: Bits = 16) -> str:
         return f"a width of {config.hidden_size}, and the kernels take up to {WIDEST}"
     width = config.num_attention_heads * config.head_dim
     inputs = (config.hidden_size, width, config.intermediate_size)
-    if (rank or bits == QUANTISED_BITS) and any(size % GROUP for size in inputs):
+    if (rank or stored != "dense") and any(size % GROUP for size in inputs):
         return f"linears of {inputs} inputs, and the kernels take multiples of {GROUP}"
     if _MERGED * rank > RANKS[-1]:
         return f"an adapter of rank {rank}, and the kernels take up to {RANKS[-1] // _MERGED}"
     return ""
 
 
-def _store(weight: Tensor, bits: Bits) -> Tensor | QuantisedWeight:
-    return quantise(weight, 8) if bits == QUANTISED_BITS else weight
+def _store(weight: Tensor, stored: Stored) -> Tensor | QuantisedWeight:
+    if stored == "dense":
+        return weight
+    return quantise(weight, 8) if stored == "int8" else quantise_as_floats(weight)
 
 
-def _take_layers(model: Transformer, adapter: Adapter | None, bits: Bits) -> Iterator[KernelLayer]:
+def _take_layers(
+    model: Transformer, adapter: Adapter | None, stored: Stored
+) -> Iterator[KernelLayer]:
     for index in range(len(model.layers)):
         layer = cast("TransformerLayer", model.layers[index])
         low = None if adapter is None else cast("AdapterLayer", adapter.layers[index])
         model.layers[index] = nn.Identity()
-        yield _layer(layer, low, bits)
+        yield _layer(layer, low, stored)
 
 
-def _layer(layer: TransformerLayer, low: AdapterLayer | None, bits: Bits) -> KernelLayer:
+def _layer(layer: TransformerLayer, low: AdapterLayer | None, stored: Stored) -> KernelLayer:
     attention, mlp = layer.self_attn, layer.mlp
     dtype = attention.q_proj.weight.dtype
     normed = attention.config.qk_norm
     return KernelLayer(
         first_norm=layer.input_layernorm.weight.to(dtype),
-        mixing=_merge(attention, ("q_proj", "k_proj", "v_proj"), low, bits),
+        mixing=_merge(attention, ("q_proj", "k_proj", "v_proj"), low, stored),
         query_norm=attention.q_norm.weight.to(dtype) if normed else None,
         key_norm=attention.k_norm.weight.to(dtype) if normed else None,
-        output=_merge(attention, ("o_proj",), low, bits),
+        output=_merge(attention, ("o_proj",), low, stored),
         second_norm=layer.post_attention_layernorm.weight.to(dtype),
-        widening=_merge(mlp, ("gate_proj", "up_proj"), low, bits),
-        narrowing=_merge(mlp, ("down_proj",), low, bits),
+        widening=_merge(mlp, ("gate_proj", "up_proj"), low, stored),
+        narrowing=_merge(mlp, ("down_proj",), low, stored),
     )
 
 
 def _merge(
-    owner: nn.Module, names: tuple[str, ...], low: AdapterLayer | None, bits: Bits
+    owner: nn.Module, names: tuple[str, ...], low: AdapterLayer | None, stored: Stored
 ) -> Projection:
     linears = [cast("nn.Linear", getattr(owner, name)) for name in names]
     weight = torch.cat([linear.weight for linear in linears]).contiguous()
@@ -183,15 +187,18 @@ def _merge(
     down = up = None
     if low is not None:
         down, up = _merged_ranks([low.parts(name) for name in names], weight.dtype)
-    return Projection(weight=_store(weight, bits), bias=bias, down=down, up=up)
+    return Projection(weight=_store(weight, stored), bias=bias, down=down, up=up)
 
 
 def _merged_ranks(
     parts: list[tuple[Tensor, Tensor, float]], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Down below down, up block-diagonal, filled up with zeros to a rank that kernels take."""
+    """Down below down, up block-diagonal, filled up with zeros to a rank that kernels take.
+
+    Plain torch takes a larger one as it is.
+    """
     ranks = sum(len(low) for low, _, _ in parts)
-    padded = next(rank for rank in RANKS if rank >= ranks)
+    padded = next((rank for rank in RANKS if rank >= ranks), ranks)
     outputs, inputs = sum(len(high) for _, high, _ in parts), parts[0][0].shape[1]
     down = parts[0][0].new_zeros((padded, inputs), dtype=dtype)
     up = down.new_zeros((outputs, padded))

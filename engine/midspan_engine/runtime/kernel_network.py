@@ -42,6 +42,17 @@ class KernelNetwork:
         positions = torch.arange(storage.shape[2] * BLOCK, device=storage.device)
         self._angles = rotary_table(positions, config.head_dim, config.rope_theta)
 
+        self.failure = ""
+        """Why passes run slower than this network was made for; "" where they do not."""
+
+    @property
+    def kind(self) -> str:
+        """What passes run on, for the runtime's name."""
+        return "kernels"
+
+    def prepare(self, bucket: Bucket) -> None:
+        """Do what a shape needs before its first pass. Nothing: Triton compiles what is missing."""
+
     def hidden(self, packed: Tensor, bucket: Bucket) -> Tensor:
         """Run all rows and write their keys and values.
 
@@ -87,8 +98,7 @@ class KernelNetwork:
         judged = score_rows(hidden, self._weights.head.weight, ranked=TOP)
         assert judged.ranked is not None
         assert judged.ranked_logits is not None
-        floats = torch.cat([judged.ranked_logits, judged.log_normalisers[:, None]], 1)
-        return torch.cat([judged.ranked, floats.view(torch.int32)], 1)
+        return bits_of_ranks(judged.ranked, judged.ranked_logits, judged.log_normalisers)
 
     def logits(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Of chosen rows `[rows, hidden]` and tokens, or all: float32 `[rows, tokens]`.
@@ -102,6 +112,12 @@ class KernelNetwork:
             part = weight.rows(which) if isinstance(weight, QuantisedWeight) else weight[which]
             parts.append(hidden.float() @ part.float().T)
         return torch.cat(parts, 1)
+
+    def pair_logits(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """Of one token for each row `[rows, hidden]`: float32 `[rows]`."""
+        weight = self._weights.head.weight
+        part = weight.rows(tokens) if isinstance(weight, QuantisedWeight) else weight[tokens]
+        return (hidden.float() * part.float()).sum(-1)
 
     def _embed(self, ids: Tensor) -> Tensor:
         embedded = functional.embedding(ids.clamp(min=0), self._weights.embedding).float()
@@ -124,3 +140,15 @@ class KernelNetwork:
     def _normed(self, heads: Tensor, weight: Tensor) -> Tensor:
         flat = heads.float().reshape(-1, heads.shape[-1])
         return add_and_norm(flat, None, weight, self._config.rms_norm_eps).view(heads.shape)
+
+
+def bits_of_ranks(tokens: Tensor, logits: Tensor, log_normalisers: Tensor) -> Tensor:
+    """All that the host gets to know of rows in one tensor, see `kernel_scores.split_scores`.
+
+    Args:
+        tokens: The likeliest, int32 `[rows, TOP]`.
+        logits: Of those, float32 `[rows, TOP]`.
+        log_normalisers: float32 `[rows]`.
+    """
+    floats = torch.cat([logits, log_normalisers[:, None]], 1)
+    return torch.cat([tokens, floats.view(torch.int32)], 1)

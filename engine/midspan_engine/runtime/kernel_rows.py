@@ -130,5 +130,8 @@ def _lines(group: RowGroup) -> NDArray[np.int64]:
     return lines
 
 
+_NOTHING = np.zeros(0, np.int32)
+
+
 def _joined(parts: Iterable[NDArray[np.integer]]) -> NDArray[np.int32]:
-    return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
+    return np.concatenate([_NOTHING, *parts], dtype=np.int32, casting="same_kind")

@@ -19,9 +19,15 @@ class Head(Protocol):
     """What computes logits of hidden states that a pass left behind."""
 
     def logits(
-        self, hidden: Tensor, tokens: NDArray[np.int64] | None = None
+        self, hidden: Tensor, tokens: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         """Of rows `[rows, hidden]` and some tokens, or all: `[rows, tokens]`."""
+        ...
+
+    def pairs(
+        self, hidden: Tensor, rows: NDArray[np.int32], tokens: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """One token of each of some rows of `hidden`: `[pairs]`."""
         ...
 
 
@@ -74,7 +80,8 @@ class KernelScores(RowScores):
         if self._logits is not None:
             found = self._logits[row, tokens]
         else:
-            found = self._head.logits(self._hidden[row : row + 1], tokens)[0]
+            asked = tokens.astype(np.int32)
+            found = self._head.logits(self._hidden[row : row + 1], asked)[0]
         return found
 
     def logprob(self, row: int, token: int) -> float:
@@ -85,6 +92,19 @@ class KernelScores(RowScores):
         else:
             logit = self.logits_of(row, np.array([token]))[0]
         return float(logit - self.log_normaliser[row])
+
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        """See `RowScores`; all tokens that are not among the most likely cost one look."""
+        asked = np.asarray(tokens, np.int32)
+        ranked = self.top_ids[: len(asked)] == asked[:, None]
+        logits = np.where(ranked, self.top_logits[: len(asked)], -np.inf).max(1, initial=-np.inf)
+        rows = np.flatnonzero(~ranked.any(1)).astype(np.int32)
+        if len(rows) and self._logits is not None:
+            logits[rows] = self._logits[rows, asked[rows]]
+        elif len(rows):
+            logits[rows] = self._head.pairs(self._hidden, rows, asked[rows])
+        found: list[float] = (logits - self.log_normaliser[: len(asked)]).tolist()
+        return found
 
 
 def split_scores(

@@ -127,6 +127,13 @@ class RowScores:
         """Natural log-probability of `token` in wanted row `row`."""
         return float(self.logits[row, token] - self.log_normaliser[row])
 
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        """Natural log-probability of one token in each of the first `len(tokens)` wanted rows."""
+        asked = np.asarray(tokens, np.int64)
+        logits = self.logits[np.arange(len(asked)), asked]
+        found: list[float] = (logits - self.log_normaliser[: len(asked)]).tolist()
+        return found
+
     def logits_of(self, row: int, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of some tokens in wanted row `row`; cheaper than all where they are computed."""
         found: NDArray[np.float32] = self.logits[row, tokens]

@@ -16,7 +16,7 @@ from midspan_kernels.device.draw import add_draw, merge_draws
 from midspan_kernels.device.logits import add_best, add_mass, store_given, tile_logits, usable
 from midspan_kernels.device.ranking import add_ranks, no_ranks, runner_up, store_ranks
 from midspan_kernels.head import MOST_TOKENS
-from midspan_kernels.variants import OPTIONS, Variant
+from midspan_kernels.variants import OLDEST, OLDEST_FP8, OPTIONS, Variant
 from midspan_kernels.weights import GROUP, QuantisedWeight
 
 if TYPE_CHECKING:
@@ -292,12 +292,16 @@ def _merging_warps(ranked: int) -> int:
 
 
 def variants() -> list[Variant]:
-    """What is launched: bf16 or 8-bit weights; ranking for the engine, or verifying or sampling."""
+    """What is launched: bf16 or 8-bit weights; ranking for the engine, or verifying or sampling.
+
+    Only the engine has 8-bit floats.
+    """
     found = [
-        _stretch(rows, quantised=quantised, ranked=ranked, sampled=sampled)
+        _stretch(rows, kind, ranked=ranked, sampled=sampled)
         for rows in (_FEW.rows, _MANY.rows)
-        for quantised in (False, True)
+        for kind in _POINTERS
         for ranked, sampled in ((0, False), (0, True), (MOST_TOKENS, False))
+        if ranked or kind != "fp8"
     ]
     signature = {
         "fields": "*fp32", "best_tokens": "*i32", "given": "*fp32", "tokens": "*i32",
@@ -313,10 +317,13 @@ def variants() -> list[Variant]:
     ]
 
 
-def _stretch(rows: int, *, quantised: bool, ranked: int, sampled: bool) -> Variant:
+_POINTERS = {"bf16": "*bf16", "int8": "*i8", "fp8": "*fp8e4nv"}
+
+
+def _stretch(rows: int, kind: str, *, ranked: int, sampled: bool) -> Variant:
     tile = _tile(rows, ranked=ranked, sampled=sampled)
     signature = {
-        "hidden": "*bf16", "weight": "*i8" if quantised else "*bf16", "scales": "*fp32",
+        "hidden": "*bf16", "weight": _POINTERS[kind], "scales": "*fp32",
         "allowed": "*i8", "tokens": "*i32", "seeds": "*i64", "temperatures": "*fp32",
         "fields": "*fp32", "best_tokens": "*i32", "given": "*fp32",
         "rank_logits": "*fp32", "rank_tokens": "*i32",
@@ -324,11 +331,12 @@ def _stretch(rows: int, *, quantised: bool, ranked: int, sampled: bool) -> Varia
     }  # fmt: skip
     constants = {
         "BLOCK_R": tile.rows, "BLOCK_V": tile.tokens, "BLOCK_K": tile.inputs, "GROUP": GROUP,
-        "QUANTISED": quantised, "LIMITED": not ranked, "ASKED": 0 if ranked else 1,
+        "QUANTISED": kind != "bf16", "LIMITED": not ranked, "ASKED": 0 if ranked else 1,
         "RANKED": ranked, "SAMPLED": sampled, "UPCAST": False,
     }  # fmt: skip
-    kind = f"{'_ranked' if ranked else ''}{'_sampled' if sampled else ''}"
-    name = f"head_{tile.rows}rows_{'int8' if quantised else 'bf16'}{kind}"
+    what = f"{'_ranked' if ranked else ''}{'_sampled' if sampled else ''}"
     return Variant(
-        name, head_stretch, signature, constants, tile.warps, tile.stages, ("width", "n_columns")
-    )
+        f"head_{tile.rows}rows_{kind}{what}", head_stretch, signature, constants,
+        tile.warps, tile.stages, ("width", "n_columns"),
+        oldest=OLDEST_FP8 if kind == "fp8" else OLDEST,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 import triton
@@ -12,8 +12,8 @@ import triton.language as tl
 from midspan_kernels.capability import interpreting
 from midspan_kernels.device.arithmetic import product
 from midspan_kernels.linear import FEW_ROWS
-from midspan_kernels.variants import OPTIONS, Variant
-from midspan_kernels.weights import GROUP, PACKED_BITS, QUANTISED_BITS, QuantisedWeight
+from midspan_kernels.variants import OLDEST, OLDEST_FP8, OPTIONS, Variant
+from midspan_kernels.weights import GROUP, QuantisedWeight
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,8 @@ class _Tile:
 
 
 _FEW = _Tile(FEW_ROWS, 64, 4, 4)
+_FEW_FLOATS = _Tile(FEW_ROWS, 64, 8, 4)
+"""For 8-bit floats: with 4 warps it would spill on sm_90."""
 _MANY = _Tile(64, 64, 8, 3)
 
 
@@ -60,7 +62,7 @@ def _group_product(
     kind = x.dtype.element_ty
     if not PACKED:
         k = group * GROUP + tl.arange(0, GROUP)
-        w = tl.load(values + columns[:, None] * inputs + k[None, :], mask=there, other=0)
+        w = tl.load(values + columns[:, None] * inputs + k[None, :], mask=there, other=0.0)
         if w.dtype != kind:
             w = w.to(tl.float32).to(kind)
         total = product(_load_x(x, rows, k, n_rows, inputs), tl.trans(w), UPCAST)
@@ -171,7 +173,7 @@ def multiply(
     """See `midspan_kernels.linear.multiply`."""
     n_rows = x.shape[0]
     outputs, inputs = weight.shape
-    tile = _FEW if n_rows <= _FEW.rows else _MANY
+    tile = _tile(n_rows, floats=isinstance(weight, QuantisedWeight) and weight.floats)
     kind = x.dtype if parts == 1 else torch.float32
     out = x.new_empty((parts, n_rows, outputs), dtype=kind)
     grid = triton.cdiv(n_rows, tile.rows), triton.cdiv(outputs, tile.outputs), parts
@@ -192,35 +194,44 @@ def multiply(
     return out if parts > 1 else out[0]
 
 
+def _tile(n_rows: int, *, floats: bool) -> _Tile:
+    if n_rows > FEW_ROWS:
+        return _MANY
+    return _FEW_FLOATS if floats else _FEW
+
+
 def variants() -> list[Variant]:
-    """16, 8 and 4 bits, few and many rows, ranks: an adapter of 32 has 64 and 128 where merged.
+    """All weights, few and many rows, ranks: an adapter of 32 has 64 and 128 where merged.
 
     The engine has no 4 bits yet, and dense weights for many rows without an adapter are torch's.
     """
     shapes = ((0, False), (0, True), (32, True), (64, False), (128, False))
     return [
-        _tile(tile, bits, rank, parts=parts)
-        for tile in (_FEW, _MANY)
-        for bits in (16, 8, 4)
+        _variant(_tile(rows, floats=kind == "fp8"), kind, rank, parts=parts)
+        for rows in (FEW_ROWS, _MANY.rows)
+        for kind in _POINTERS
         for rank, parts in shapes
-        if bits != PACKED_BITS or (rank, parts) in (shapes[0], shapes[2], shapes[4])
+        if kind != "int4" or (rank, parts) in (shapes[0], shapes[2], shapes[4])
     ]
 
 
-def _tile(tile: _Tile, bits: Literal[4, 8, 16], rank: int, *, parts: bool) -> Variant:
+_POINTERS = {"bf16": "*bf16", "int8": "*i8", "fp8": "*fp8e4nv", "int4": "*u8"}
+
+
+def _variant(tile: _Tile, kind: str, rank: int, *, parts: bool) -> Variant:
     signature = {
-        "x": "*bf16", "values": {4: "*u8", 8: "*i8", 16: "*bf16"}[bits], "scales": "*fp32",
+        "x": "*bf16", "values": _POINTERS[kind], "scales": "*fp32",
         "bias": "*bf16", "down": "*bf16", "up": "*bf16", "adapted": "*i8",
         "out": "*fp32" if parts else "*bf16",
         "n_rows": "i32", "outputs": "i32", "inputs": "i32", "groups_each": "i32",
     }  # fmt: skip
     constants = {
-        "PACKED": bits == PACKED_BITS, "SCALED": bits <= QUANTISED_BITS, "GROUP": GROUP,
+        "PACKED": kind == "int4", "SCALED": kind != "bf16", "GROUP": GROUP,
         "RANK": rank, "BIASED": not parts, "BLOCK_R": tile.rows, "BLOCK_N": tile.outputs,
         "UPCAST": False,
     }  # fmt: skip
-    kind = f"int{bits}" if bits <= QUANTISED_BITS else "bf16"
     name = f"{kind}_{tile.rows}rows_rank{rank}{'_parts' if parts else ''}"
     return Variant(
-        name, multiply_tile, signature, constants, tile.warps, tile.stages, ("outputs", "inputs")
-    )
+        name, multiply_tile, signature, constants, tile.warps, tile.stages, ("outputs", "inputs"),
+        oldest=OLDEST_FP8 if kind == "fp8" else OLDEST,
+    )  # fmt: skip

@@ -29,7 +29,7 @@ def tile_logits(
         here = (rows < n_rows)[:, None] & (k < width)[None, :]
         x = tl.load(hidden + rows[:, None] * width + k[None, :], mask=here, other=0.0)
         here = (columns < n_columns)[:, None] & (k < width)[None, :]
-        w = tl.load(weight + columns[:, None] * width + k[None, :], mask=here, other=0)
+        w = tl.load(weight + columns[:, None] * width + k[None, :], mask=here, other=0.0)
         if QUANTISED:
             w = w.to(tl.float32).to(x.dtype)  # every 8-bit value is exact in bf16
         part = product(x, tl.trans(w), UPCAST)

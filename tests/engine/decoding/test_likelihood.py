@@ -17,10 +17,10 @@ from midspan_engine.protocol import (
     RequestRejected,
 )
 from midspan_engine.runtime.blocks import CachedSequence
-from midspan_engine.runtime.rows import RowGroup
+from midspan_engine.runtime.rows import RowGroup, RowScores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from midspan_engine.engine import Engine
     from midspan_engine.protocol import Likelihoods
@@ -86,6 +86,23 @@ def test_the_losses_are_differences_of_log_probabilities(make_ending: MakeEngine
         runtime.pool.release(sequence)
     [loss] = engine.likelihoods(ask(OTHER)).losses
     assert sum(loss) == pytest.approx(totals[0] - totals[1], abs=1e-3)
+
+
+def test_all_tokens_of_a_chunk_are_asked_for_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU each question is a round trip."""
+    asked: list[int] = []
+    logprobs = RowScores.logprobs
+
+    def counted(scores: RowScores, tokens: Sequence[int]) -> list[float]:
+        asked.append(len(tokens))
+        return logprobs(scores, tokens)
+
+    monkeypatch.setattr(RowScores, "logprobs", counted)
+    monkeypatch.delattr(RowScores, "logprob")
+    engine.likelihoods(ask(OTHER))
+    assert asked == [len(engine.tokenizer.encode(OTHER.text))] * 2
 
 
 def test_the_history_is_encoded_once_for_passages_and_edits(engine: Engine) -> None:

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from midspan_engine.models.adapter_file import AdapterKind
+    from midspan_engine.models.adapter_file import AdapterArrays, AdapterKind
+
+
+@pytest.fixture(scope="session")
+def tiny_low_rank(tiny_folder: Path, tiny_adapter: AdapterArrays) -> Adapter:
+    """`tiny_adapter` as torch has it."""
+    adapter = Adapter(TransformerConfig.from_folder(tiny_folder), rank=4, alpha=8.0)
+    assert tiny_adapter.mask_embedding is not None
+    state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
+    for (layer, name), (a, b) in tiny_adapter.pairs.items():
+        state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
+        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b / 4)
+    adapter.load_state_dict(state)
+    return adapter
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_least_recently_used_graph_makes_room(monkeypatch: pytest.MonkeyPatc
 
 def test_dropped_graphs_are_made_again_with_memory_of_their_own() -> None:
     CountingRecorder.made = 0
-    graphs = PassGraphs(Passes(), "cpu", CountingRecorder)
+    graphs = PassGraphs(Passes(), "cpu", make_recorder=CountingRecorder)
     graphs.run(bucket(), packed(bucket(), 1))
     graphs.drop()
     assert len(graphs) == 0

@@ -77,8 +77,8 @@ def passes(runtime, groups_of):
 
 
 different = 0
-for bits in (16, 8):
-    runtime = KernelRuntime(folder, cache_bytes=1 << 20, adapter=adapter, bits=bits)
+for stored in ("dense", "int8"):
+    runtime = KernelRuntime(folder, cache_bytes=1 << 20, adapter=adapter, stored=stored)
     alone, written = passes(
         runtime, lambda one: [RowGroup.causal(one, 13 + i, [i + 3], [0]) for i in range(4)]
     )
@@ -111,5 +111,5 @@ def test_kernels_compute_what_torch_computes(tiny_folder: Path) -> None:
 
 
 def test_a_verified_row_has_the_bits_of_the_row_decoded_alone(tiny_folder: Path) -> None:
-    """Keys, values and scores; with masks behind it or none, at 16 and 8 bits."""
+    """Keys, values and scores; with masks behind it or none, dense and in 8 bits."""
     assert run(SETUP + ALONE, tiny_folder) == 0

@@ -13,7 +13,7 @@ from midspan_engine.models.config import TransformerConfig
 from midspan_engine.models.transformer import Transformer
 from midspan_engine.runtime.blocks import BLOCK, CachedSequence
 from midspan_engine.runtime.kernel_buckets import Ladder, pack
-from midspan_engine.runtime.kernel_layers import Bits, KernelWeights, misfit
+from midspan_engine.runtime.kernel_layers import KernelWeights, Stored, misfit
 from midspan_engine.runtime.kernel_network import KernelNetwork
 from midspan_engine.runtime.kernel_rows import PassRows
 from midspan_engine.runtime.rows import RowGroup
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def logits(folder: Path, dtype: torch.dtype, bits: Bits) -> torch.Tensor:
+def logits(folder: Path, dtype: torch.dtype, stored: Stored) -> torch.Tensor:
     torch.manual_seed(2)
     config = TransformerConfig.from_folder(folder)
     adapter = Adapter(config, rank=4, alpha=4.0)
@@ -31,7 +31,7 @@ def logits(folder: Path, dtype: torch.dtype, bits: Bits) -> torch.Tensor:
     model = Transformer.from_folder(folder, dtype=dtype)
     storage = torch.zeros((2, 2, 4, 2, BLOCK, config.head_dim), dtype=dtype)
     with torch.no_grad():
-        weights = KernelWeights.take(model, adapter, bits)
+        weights = KernelWeights.take(model, adapter, stored)
         network = KernelNetwork(config, weights, storage)
         sequence = CachedSequence()
         sequence.blocks = [2, 0]
@@ -50,33 +50,34 @@ def logits(folder: Path, dtype: torch.dtype, bits: Bits) -> torch.Tensor:
         return network.logits(hidden[:40])
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_bf16_is_close(tiny_folder: Path, bits: Bits) -> None:
-    exact = logits(tiny_folder, torch.float32, 16)
-    rough = logits(tiny_folder, torch.bfloat16, bits)
+@pytest.mark.parametrize(("stored", "least"), [("dense", 0.99), ("int8", 0.99), ("fp8", 0.98)])
+def test_bf16_is_close(tiny_folder: Path, stored: Stored, least: float) -> None:
+    exact = logits(tiny_folder, torch.float32, "dense")
+    rough = logits(tiny_folder, torch.bfloat16, stored)
     assert rough.dtype == torch.float32
-    assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > 0.99
+    assert np.corrcoef(exact.ravel(), rough.ravel())[0, 1] > least
 
 
 @pytest.mark.parametrize(
-    ("changes", "rank", "bits", "reason"),
+    ("changes", "rank", "stored", "reason"),
     [
-        ({}, 0, 16, ""),
-        ({}, 32, 16, ""),
-        ({"head_dim": 48}, 0, 16, "heads of 48"),
-        ({"hidden_size": 20_000}, 0, 16, "a width of 20000"),
-        ({"intermediate_size": 300}, 0, 16, ""),
-        ({"intermediate_size": 300}, 4, 16, "multiples of 128"),
-        ({"intermediate_size": 300}, 0, 8, "multiples of 128"),
-        ({}, 64, 16, "rank 64, and the kernels take up to 42"),
+        ({}, 0, "dense", ""),
+        ({}, 32, "dense", ""),
+        ({"head_dim": 48}, 0, "dense", "heads of 48"),
+        ({"hidden_size": 20_000}, 0, "dense", "a width of 20000"),
+        ({"intermediate_size": 300}, 0, "dense", ""),
+        ({"intermediate_size": 300}, 4, "dense", "multiples of 128"),
+        ({"intermediate_size": 300}, 0, "int8", "multiples of 128"),
+        ({"intermediate_size": 300}, 0, "fp8", "multiples of 128"),
+        ({}, 64, "dense", "rank 64, and the kernels take up to 42"),
     ],
 )
 def test_what_the_kernels_cannot_run_is_named(
-    tiny_folder: Path, changes: dict[str, int], rank: int, bits: Bits, reason: str
+    tiny_folder: Path, changes: dict[str, int], rank: int, stored: Stored, reason: str
 ) -> None:
     known = TransformerConfig.from_folder(tiny_folder)
     names = known.__dataclass_fields__
     config = TransformerConfig(**{name: getattr(known, name) for name in names} | changes)
-    found = misfit(config, rank, bits)
+    found = misfit(config, rank, stored)
     assert reason in found
     assert bool(found) == bool(reason)

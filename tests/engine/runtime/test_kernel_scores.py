@@ -12,7 +12,7 @@ from midspan_engine.protocol import InfillRequest
 from midspan_engine.runtime import kernel_network
 from midspan_engine.runtime.blocks import CachedSequence
 from midspan_engine.runtime.kernel_runtime import KernelRuntime
-from midspan_engine.runtime.rows import TOP, RowGroup
+from midspan_engine.runtime.rows import TOP, RowGroup, RowScores
 from midspan_engine.runtime.torch_runtime import TorchRuntime
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from midspan_engine.runtime.kernel_layers import Bits
-    from midspan_engine.runtime.rows import RowScores, Runtime
+    from midspan_engine.runtime.kernel_layers import Stored
+    from midspan_engine.runtime.rows import Runtime
     from midspan_engine.tokenizer import Tokenizer
 
 CACHE = 4 << 20
@@ -70,11 +70,49 @@ def test_logits_are_computed_once_and_only_when_asked_for(
     assert (asked.rows, asked.tokens) == ([2], [None])
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_tokens_of_low_rank_cost_their_own_products_and_agree(
-    tiny_folder: Path, bits: Bits, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stored", ["dense", "int8", "fp8"])
+def test_one_token_of_each_row_costs_one_look_for_all_that_are_not_ranked(
+    tiny_folder: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = KernelRuntime(tiny_folder, cache_bytes=CACHE, bits=bits)
+    runtime = KernelRuntime(tiny_folder, cache_bytes=CACHE, stored=stored)
+    sequence = CachedSequence()
+    runtime.pool.reserve(sequence, 80)
+    found = runtime.forward([RowGroup.causal(sequence, 0, range(5, 65), range(60))])[0]
+    looks = 0
+    pairs = runtime._network.pair_logits
+
+    def counted(hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        nonlocal looks
+        looks += 1
+        return pairs(hidden, tokens)
+
+    monkeypatch.setattr(runtime._network, "pair_logits", counted)
+    tokens = [*range(100, 140), *(int(found.top_ids[row, row % TOP]) for row in range(40, 59))]
+    together = found.logprobs(tokens)
+    assert looks == 1
+    singly = [found.logprob(row, token) for row, token in enumerate(tokens)]
+    assert together == pytest.approx(singly, abs=1e-4)
+    assert found.logprobs(tokens[40:0]) == []
+    best = int(found.top_ids[0, 0])
+    assert found.logprobs([best]) == pytest.approx([found.logprob(0, best)])
+    assert looks == 1, "nothing is asked where all are ranked"
+    whole = RowScores(
+        logits=found.logits,
+        top_ids=found.top_ids,
+        top_logits=found.top_logits,
+        log_normaliser=found.log_normaliser,
+    )
+    assert whole.logprobs(tokens) == pytest.approx(singly, abs=1e-4)
+    assert found.logprobs(tokens) == pytest.approx(singly, abs=1e-4), "now from the logits"
+    assert looks == 1
+    assert whole.logprobs([]) == []
+
+
+@pytest.mark.parametrize("stored", ["dense", "int8", "fp8"])
+def test_tokens_of_low_rank_cost_their_own_products_and_agree(
+    tiny_folder: Path, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = KernelRuntime(tiny_folder, cache_bytes=CACHE, stored=stored)
     asked = Asked(monkeypatch, runtime)
     found = scores(runtime)[1]
     token = next(token for token in range(300) if token not in found.top_ids[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from midspan_engine.commands import doctor_engine, doctor_machine
+from midspan_engine.commands import doctor_engine, doctor_gpu, doctor_machine
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +38,7 @@ def _findings(model: str | None) -> Iterator[Finding]:
     yield doctor_machine.python()
     yield doctor_machine.processor()
     yield doctor_machine.memory()
+    yield from doctor_gpu.gpu()
     yield from doctor_machine.packages()
     yield doctor_machine.grammars()
     yield doctor_engine.cache_folder()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from midspan_engine.models.families import FAMILIES
+from midspan_engine.protocol import MidspanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ _COUNTS = (
 )
 
 
-class ModelConfigError(ValueError):
+class ModelConfigError(MidspanError, ValueError):
     """The folder does not describe a network that this engine can run."""
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from midspan_engine.protocol import InfillRequest
 
 _MOST_LINES = 200
-"""Lines above the hole that are read; parsing them takes a millisecond or two."""
+"""Lines above the hole, and below, that are read; parsing them takes a millisecond or two."""
 _STATEMENT = ("def ", "class ", "async def ", "@")
 _HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
 _OPEN_END = re.compile(r"was never closed|unterminated|EOF")
@@ -43,7 +43,7 @@ class _PythonSeam:
     """The statements around one hole that is filled.
 
     Attributes:
-        lines: Of the nearest statement of the file above, to where the request ends.
+        lines: From the nearest statement of the file above, to where the request ends.
         first: Number of the hole's first line, from 1.
         last: Of its last one.
         next: Of the next line that is not blank; `last` where there is none.
@@ -65,20 +65,21 @@ class _PythonSeam:
         above = request.prefix.split("\n")
         begin = above.pop()
         above = above[_nearest_statement(above) :]
-        hole = f"{begin}{text}{request.suffix}".split("\n")
+        suffix = "\n".join(request.suffix.split("\n", _MOST_LINES)[:_MOST_LINES])
+        hole = f"{begin}{text}{suffix}".split("\n")
         headers = _headers([*above, *hole])
         first = len(headers) + len(above) + 1
         last = first + text.count("\n")
         lines = [*headers, *above, *hole]
         filled = (number for number, line in enumerate(lines, 1) if number > last and line.strip())
-        is_cut = bool(request.suffix.rsplit("\n", 1)[-1].strip())
+        is_cut = bool(suffix.rsplit("\n", 1)[-1].strip())
         return cls(
             lines=lines,
             first=first,
             last=last,
             next=next(filled, last),
             cut=len(lines) + (not is_cut),
-            goes_on=bool(request.suffix.split("\n", 1)[0].strip()),
+            goes_on=bool(suffix.split("\n", 1)[0].strip()),
             width=len(f"{begin}{text}".rsplit("\n", 1)[-1]),
         )
 

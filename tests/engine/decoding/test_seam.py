@@ -101,6 +101,11 @@ def test_no_part_of_a_file_that_is_right_breaks_it(data: st.DataObject) -> None:
     assert not is_broken(ask(above, WHOLE[end:last]), WHOLE[start:end])
 
 
+def test_what_takes_parsers_to_their_limits_is_not_judged() -> None:
+    assert not is_broken(ask("x = ", "\ny = 1\n"), "-" * 20_000 + "1")
+    assert not is_broken(ask("x = 1\n" * 50_000, "\ny = (\n" + "1,\n" * 50_000 + ")\n"), "y = 2")
+
+
 def test_nothing_of_the_text_is_written_to_the_terminal(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

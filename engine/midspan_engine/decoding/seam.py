@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,20 +23,28 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 200
 """Lines above the hole, and below, that are read; parsing them takes a millisecond or two."""
+_MOST_CHARACTERS = 100_000
+_CLOSINGS = ("", "}", ")", "]", "})", ")}")
 _STATEMENT = ("def ", "class ", "async def ", "@")
 _HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
+_CLAUSE = re.compile(r"\s*(?:(?:else|elif|except|finally|case)\b|[)\]}])")
 _OPEN_END = re.compile(r"was never closed|unterminated|EOF")
 
 
 def is_broken(request: InfillRequest, text: str) -> bool:
     """Whether `text` in the hole breaks a file that is right otherwise.
 
-    A line may be a header whose body is still to be written; a block may not.
+    A line may be a header whose body is still to be written, or leave brackets open; a block not.
     """
+    if len(request.prefix) + len(request.suffix) > _MOST_CHARACTERS:
+        return False
     if request.language == "python":
         return _PythonSeam.of(request, text).is_broken(may_be_header=request.scope == "line")
     gate = SyntaxGate.of(request)
-    return gate is not None and not gate.usual and gate.errors(text) > 0
+    if gate is None or gate.usual:
+        return False
+    closings = _CLOSINGS if request.scope == "line" else ("",)
+    return all(gate.errors(text + closing) for closing in closings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +102,27 @@ class _PythonSeam:
             is_unseen = self.goes_on and self.next == self.last
             is_allowed = int(header[1]) == self.last and (may_be_header or is_unseen)
             return int(header[1]) <= self.last and not is_allowed
-        if not isinstance(error, IndentationError) and error.lineno >= self.cut:
-            return False
+        return (self.first, 0) <= (error.lineno, error.offset or 0) <= self._end(error)
+
+    def _end(self, error: SyntaxError) -> tuple[int, int]:
+        """Line and column up to which such an error is the hole's doing."""
+        if isinstance(error, IndentationError):
+            return self.next, sys.maxsize
         if _OPEN_END.search(error.msg):
-            return (self.first, 0) <= (error.lineno, error.offset or 0) <= (self.last, self.width)
-        return self.first <= error.lineno <= self.next
+            end = self.last, self.width
+        else:
+            # The next line may be half-written itself, unless it only goes with what precedes it.
+            is_clause = bool(_CLAUSE.match(self.lines[self.next - 1]))
+            end = self.next if is_clause else self.last, sys.maxsize
+        return min(end, (self.cut, -1))
 
     def _error(self) -> SyntaxError | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes in strings, with the text itself
                 ast.parse("\n".join([*self.lines, ""]))
+        except TabError:
+            return None  # the server gives an answer the tabs of its file
         except SyntaxError as error:
             return error
         except (ValueError, RecursionError, MemoryError):
@@ -120,7 +139,14 @@ def _nearest_statement(above: list[str]) -> int:
 
 def _headers(lines: list[str]) -> list[str]:
     """Openers for the blocks that the first lines stand in, where their own are cut off."""
-    columns = [len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()]
-    lowest = list(dict.fromkeys(itertools.accumulate(columns, min)))
-    levels = sorted({0, *lowest[1:]}) if lowest and lowest[0] else []
-    return [f"{' ' * level}if 1:" for level in levels]
+    blanks = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
+    if not blanks or not blanks[0]:
+        return []
+    lowest = {len(least): least for least in itertools.accumulate(blanks, _shorter)}
+    del lowest[len(blanks[0])]
+    lowest[0] = ""
+    return [f"{lowest[size]}if 1:" for size in sorted(lowest)]
+
+
+def _shorter(first: str, second: str) -> str:
+    return second if len(second) < len(first) else first

@@ -101,6 +101,23 @@ def test_no_part_of_a_file_that_is_right_breaks_it(data: st.DataObject) -> None:
     assert not is_broken(ask(above, WHOLE[end:last]), WHOLE[start:end])
 
 
+def test_a_next_line_that_is_half_written_is_no_reason() -> None:
+    assert not is_broken(ask(ABOVE, "\n    total = \n    return n\n"), "        n += value")
+    assert is_broken(ask(ABOVE, "\n    else x:\n"), "    n += value")
+
+
+@pytest.mark.parametrize("unit", ["\t", "    "])
+def test_tabs_and_line_ends_of_windows_are_read(unit: str) -> None:
+    above = f"{unit * 2}a = 1\r\n{unit}b = 2\r\n{unit}"
+    assert not is_broken(ask(above, f"\r\n{unit}d = 4\r\n"), "c = 3")
+    assert is_broken(ask(above, f"\r\n{unit}d = 4\r\n"), "if c:")
+    assert not is_broken(ask(f"{unit * 2}", f"\r\n{unit}d = 4\r\n"), "c = 3")
+
+
+def test_an_answer_with_the_other_kind_of_blanks_is_left_to_the_server() -> None:
+    assert not is_broken(ask("def f():\n\ta = 1\n", "\n\treturn a\n"), "        b = 2")
+
+
 def test_what_takes_parsers_to_their_limits_is_not_judged() -> None:
     assert not is_broken(ask("x = ", "\ny = 1\n"), "-" * 20_000 + "1")
     assert not is_broken(ask("x = 1\n" * 50_000, "\ny = (\n" + "1,\n" * 50_000 + ")\n"), "y = 2")
@@ -118,6 +135,9 @@ def test_other_languages_are_read_by_their_grammar() -> None:
     assert is_broken(request, "if (a) {")
     assert not is_broken(request, "if (a) { return 1; }")
     assert not is_broken(ask("a", "b", language="cobol"), "}")
+    line = ask("function f(a) {\n  ", "\n}\n", "line", "javascript")
+    assert not is_broken(line, "if (a) {")
+    assert is_broken(line, "if (a {")
 
 
 @pytest.mark.parametrize("config", [DecodeConfig(), DecodeConfig(rows=1, look_up=False)])

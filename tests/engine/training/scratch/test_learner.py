@@ -100,6 +100,10 @@ def test_what_ships_is_half_as_large_and_says_nearly_the_same(
     learner.export(_trainer(learner, settings).weights, 7)
     shipped = tmp_path / "nano"
     write_shipped(learner.files.export, shipped)
+    # Again, as after more training, and then fitted anew.
+    write_fitted(shipped, Fitted())
+    write_shipped(learner.files.export, shipped)
+    write_fitted(shipped, Fitted(masks=2, usual={2: -1.0}))
     files = read_folder(shipped)
     assert (files.name, files.licence) == ("midspan-nano", "Apache-2.0")
     whole = (learner.files.export / "model.safetensors").stat().st_size

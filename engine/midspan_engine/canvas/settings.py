@@ -33,7 +33,8 @@ class CanvasConfig:
         revisions: Most tokens that are masked again.
         length: How its length is found: `expand` where the model has tokens for it, `cascade` by
             trying several, `fixed` as it begins.
-        lengths: What the cascade tries.
+        lengths: What the cascade tries; the first look costs one pass, and one mask too many or too
+            few spoils a line.
         finalists: How many of them it decodes to the end.
         sampling: How tokens are drawn.
         syntax: Mask again what makes the file's grammar fail.
@@ -50,7 +51,7 @@ class CanvasConfig:
     revise_below: float = math.log(0.3)
     revisions: int = 0
     length: LengthRule = "expand"
-    lengths: tuple[int, ...] = (2, 4, 6, 8, 12, 16, 24)
+    lengths: tuple[int, ...] = (*range(1, 17), 20, 24)
     finalists: int = 2
     sampling: Sampling = field(default_factory=Sampling)
     syntax: bool = False

@@ -47,8 +47,8 @@ _MOST_REMASKED = 6
 _MOST_REFUSED = 8
 _NEXT_LINES = re.compile(r"[^\n]*\s*[^\n]*")
 """Rest of the line and the next that is not blank: a line break is judged by what follows."""
-_MOST_READ = 16_384
-"""Bytes before the span; to follow a parse takes milliseconds for each thousand."""
+_MOST_READ = 2_048
+"""Bytes before the span; to judge a beginning takes a tenth of a second for each thousand."""
 _FILLINGS = ("", "x", "x)")
 """A hole without anything in it is an error where an expression is to come, so others are tried."""
 
@@ -178,14 +178,14 @@ class GrammarHold:
         return list(accumulate(lengths, initial=at))
 
 
-def _errors(node: Node) -> Iterator[tuple[int, int]]:
+def _errors(root: Node) -> Iterator[tuple[int, int]]:
     """Byte ranges of what the parser could not read; a missing sign is one byte long."""
-    if node.is_missing:
-        yield node.start_byte, node.start_byte + 1
-        return
-    if not node.has_error:
-        return
-    if node.is_error:
-        yield node.start_byte, max(node.end_byte, node.start_byte + 1)
-    for child in node.children:
-        yield from _errors(child)
+    pending = [root]  # trees may be deeper than Python calls
+    while pending:
+        node = pending.pop()
+        if node.is_missing:
+            yield node.start_byte, node.start_byte + 1
+        elif node.has_error:
+            if node.is_error:
+                yield node.start_byte, max(node.end_byte, node.start_byte + 1)
+            pending += reversed(node.children)

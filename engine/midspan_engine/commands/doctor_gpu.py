@@ -28,5 +28,6 @@ def gpu() -> list[Finding]:
     name, reason = torch.cuda.get_device_name(), why_not()
     if reason:
         found = f"{name}, by torch's compiler: {reason}"
-        return [Finding(grade="warn", subject="gpu", found=found, remedy=_INSTALL)]
+        remedy = _INSTALL if reason.startswith("Triton") else ""
+        return [Finding(grade="warn", subject="gpu", found=found, remedy=remedy)]
     return [Finding(grade="ok", subject="gpu", found=f"{name}, on Midspan's kernels")]

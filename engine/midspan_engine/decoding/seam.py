@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 200
 """Lines above the hole, and below, that are read; parsing them takes a millisecond or two."""
-_MOST_CHARACTERS = 100_000
-_CLOSINGS = ("", "}", ")", "]", "})", ")}")
+_MOST_CHARACTERS = 20_000
 _STATEMENT = ("def ", "class ", "async def ", "@")
 _HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
 _CLAUSE = re.compile(r"\s*(?:(?:else|elif|except|finally|case)\b|[)\]}])")
@@ -32,19 +31,25 @@ _OPEN_END = re.compile(r"was never closed|unterminated|EOF")
 
 
 def is_broken(request: InfillRequest, text: str) -> bool:
-    """Whether `text` in the hole breaks a file that is right otherwise.
+    """Whether the block `text` breaks a file that can be read otherwise.
 
-    A line may be a header whose body is still to be written, or leave brackets open; a block not.
+    Only blocks are judged: a line that is being written may well be a header without its body, a
+    comment, an opened bracket or string, and what it lacks is still to come.
     """
-    if len(request.prefix) + len(request.suffix) > _MOST_CHARACTERS:
+    if request.scope != "block" or len(request.prefix) + len(request.suffix) > _MOST_CHARACTERS:
         return False
     if request.language == "python":
-        return _PythonSeam.of(request, text).is_broken(may_be_header=request.scope == "line")
+        seam = _PythonSeam.of(request, text)
+        error = seam.error()
+        if error is None or not seam.is_its_doing(error):
+            return False
+        if isinstance(error, IndentationError):
+            return True
+        # Python may be older than the file's syntax.
     gate = SyntaxGate.of(request)
-    if gate is None or gate.usual:
+    if gate is None or (gate.usual and request.language != "python"):
         return False
-    closings = _CLOSINGS if request.scope == "line" else ("",)
-    return all(gate.errors(text + closing) for closing in closings)
+    return gate.errors(text) > gate.usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class _PythonSeam:
         cut: Of the line within which the request may end; one more than there are, if in none.
         goes_on: Whether the hole's last line does behind the hole.
         width: Characters of that line before the hole's end.
+        made_up: Whether openers were put before lines whose own are cut off.
     """
 
     lines: list[str]
@@ -68,6 +74,7 @@ class _PythonSeam:
     cut: int
     goes_on: bool
     width: int
+    made_up: bool
 
     @classmethod
     def of(cls, request: InfillRequest, text: str) -> _PythonSeam:
@@ -90,18 +97,18 @@ class _PythonSeam:
             cut=len(lines) + (not is_cut),
             goes_on=bool(suffix.split("\n", 1)[0].strip()),
             width=len(f"{begin}{text}".rsplit("\n", 1)[-1]),
+            made_up=bool(headers),
         )
 
-    def is_broken(self, *, may_be_header: bool) -> bool:
-        """Whether it is the hole where it breaks."""
-        error = self._error()
-        if error is None or error.lineno is None:
-            return False
+    def is_its_doing(self, error: SyntaxError) -> bool:
+        """Whether it is the hole where the file breaks."""
+        starts = {line[0] for line in self.lines if line[:1] in {" ", "\t"}}
+        if error.lineno is None or len(starts) > 1:
+            return False  # the server gives an answer the tabs of its file
         header = _HEADER.match(error.msg)
         if header and int(header[1]) >= self.first:
             is_unseen = self.goes_on and self.next == self.last
-            is_allowed = int(header[1]) == self.last and (may_be_header or is_unseen)
-            return int(header[1]) <= self.last and not is_allowed
+            return int(header[1]) <= self.last and not (int(header[1]) == self.last and is_unseen)
         return (self.first, 0) <= (error.lineno, error.offset or 0) <= self._end(error)
 
     def _end(self, error: SyntaxError) -> tuple[int, int]:
@@ -112,17 +119,17 @@ class _PythonSeam:
             end = self.last, self.width
         else:
             # The next line may be half-written itself, unless it only goes with what precedes it.
-            is_clause = bool(_CLAUSE.match(self.lines[self.next - 1]))
+            clause = _CLAUSE.match(self.lines[self.next - 1])
+            is_clause = clause is not None and not self.made_up
             end = self.next if is_clause else self.last, sys.maxsize
         return min(end, (self.cut, -1))
 
-    def _error(self) -> SyntaxError | None:
+    def error(self) -> SyntaxError | None:
+        """What Python finds first; None where it finds nothing or gives up."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of escapes in strings, with the text itself
                 ast.parse("\n".join([*self.lines, ""]))
-        except TabError:
-            return None  # the server gives an answer the tabs of its file
         except SyntaxError as error:
             return error
         except (ValueError, RecursionError, MemoryError):

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from midspan_engine.decoding.infill import DecodeConfig
 from midspan_engine.decoding.seam import is_broken
 from midspan_engine.engine import Engine
-from midspan_engine.protocol import InfillRequest
+from midspan_engine.protocol import InfillRequest, RequestRejected
 
 if TYPE_CHECKING:
     from tests.engine.decoding.conftest import ScriptedRuntime
 
+    from midspan_engine.decoding.sessions import Session
     from midspan_engine.protocol import Scope
+    from midspan_engine.runtime.blocks import CachedSequence
 
 ABOVE = "def count(values):\n    n = 0\n    for value in values:\n"
 BELOW = "\n    return n\n"
@@ -68,9 +70,17 @@ def test_a_block_must_leave_a_file_that_python_reads(text: str, broken: bool) ->
     assert is_broken(ask(ABOVE, BELOW), text) is broken
 
 
-def test_a_line_may_be_a_header_whose_body_is_not_written_yet() -> None:
-    assert not is_broken(ask(ABOVE, BELOW, "line"), "        if value:")
-    assert is_broken(ask(ABOVE, "\n            n += 1" + BELOW, "line"), "        n = value")
+@pytest.mark.parametrize(
+    "text",
+    ["        if value:", "        n = foo(", "        # add it", '        """Add', "@property"],
+)
+def test_a_line_is_not_judged_since_more_is_to_come(text: str) -> None:
+    assert not is_broken(ask(ABOVE, BELOW, "line"), text)
+
+
+@pytest.mark.parametrize("text", ["type A = list[int]", "def first[T](xs: list[T]) -> T: ..."])
+def test_syntax_that_is_newer_than_this_python_is_no_reason(text: str) -> None:
+    assert not is_broken(ask("import os\n\n", "\n\nx = 1\n"), text)
 
 
 @pytest.mark.parametrize("text", ["x = 1", "x = (", "else:"])
@@ -115,7 +125,8 @@ def test_tabs_and_line_ends_of_windows_are_read(unit: str) -> None:
 
 
 def test_an_answer_with_the_other_kind_of_blanks_is_left_to_the_server() -> None:
-    assert not is_broken(ask("def f():\n\ta = 1\n", "\n\treturn a\n"), "        b = 2")
+    for text in ("        b = 2", "        b = 2\n    c = 3"):
+        assert not is_broken(ask("def f():\n\ta = 1\n", "\n\treturn a\n"), text)
 
 
 def test_what_takes_parsers_to_their_limits_is_not_judged() -> None:
@@ -135,9 +146,8 @@ def test_other_languages_are_read_by_their_grammar() -> None:
     assert is_broken(request, "if (a) {")
     assert not is_broken(request, "if (a) { return 1; }")
     assert not is_broken(ask("a", "b", language="cobol"), "}")
-    line = ask("function f(a) {\n  ", "\n}\n", "line", "javascript")
-    assert not is_broken(line, "if (a) {")
-    assert is_broken(line, "if (a {")
+    deep = "const x = (" + "b + " * 3_000
+    assert is_broken(request, deep)
 
 
 @pytest.mark.parametrize("config", [DecodeConfig(), DecodeConfig(rows=1, look_up=False)])
@@ -155,3 +165,19 @@ def test_a_block_that_nothing_mends_is_the_likeliest_one(scripted: ScriptedRunti
     engine = Engine(scripted, scripted.tokenizer)
     assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"
     assert all(count <= 1 for count in scripted.pool._references)
+
+
+def test_no_room_for_a_second_try_keeps_the_first_answer(
+    scripted: ScriptedRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.will_say("        if value:", or_else="        if value:\n            n += 1")
+    engine = Engine(scripted, scripted.tokenizer)
+    spare = engine.sessions.reserve
+
+    def reserve(session: Session, sequence: CachedSequence, length: int) -> None:
+        if sequence is not session.sequence:
+            raise RequestRejected("busy", "the context cache is in use by other requests")
+        spare(session, sequence, length)
+
+    monkeypatch.setattr(engine.sessions, "reserve", reserve)
+    assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"

@@ -176,7 +176,7 @@ def test_no_room_for_a_second_try_keeps_the_first_answer(
 
     def reserve(session: Session, sequence: CachedSequence, length: int) -> None:
         if sequence is not session.sequence:
-            raise RequestRejected("busy", "the context cache is in use by other requests")
+            raise RequestRejected("queue_full", "the context cache is in use by other requests")
         spare(session, sequence, length)
 
     monkeypatch.setattr(engine.sessions, "reserve", reserve)

@@ -68,18 +68,21 @@ class Turns:
         return (time.perf_counter() - began) / count * 1e6
 
 
+_NEVER_ASKED = "a turn asks for tokens that are ranked, and this network has no logits"
+
+
 class _NoHead:
     """See `kernel_scores.Head`; all that is asked for is ranked."""
 
     def logits(
         self, hidden: Tensor, tokens: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        raise NotImplementedError
+        raise NotImplementedError(_NEVER_ASKED)
 
     def pairs(
         self, hidden: Tensor, rows: NDArray[np.int32], tokens: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        raise NotImplementedError
+        raise NotImplementedError(_NEVER_ASKED)
 
 
 def _no_network(packed: Tensor, bucket: Bucket) -> Tensor:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,8 +25,6 @@ _MOST_LINES = 200
 _MOST_CHARACTERS = 20_000
 _STATEMENT = ("def ", "class ", "async def ", "@")
 _HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
-_CLAUSE = re.compile(r"\s*(?:(?:else|elif|except|finally|case)\b|[)\]}])")
-_OPEN_END = re.compile(r"was never closed|unterminated|EOF")
 
 
 def is_broken(request: InfillRequest, text: str) -> bool:
@@ -60,21 +57,17 @@ class _PythonSeam:
         lines: From the nearest statement of the file above, to where the request ends.
         first: Number of the hole's first line, from 1.
         last: Of its last one.
+        end: Of the last one that has text of the hole.
         next: Of the next line that is not blank; `last` where there is none.
-        cut: Of the line within which the request may end; one more than there are, if in none.
         goes_on: Whether the hole's last line does behind the hole.
-        width: Characters of that line before the hole's end.
-        made_up: Whether openers were put before lines whose own are cut off.
     """
 
     lines: list[str]
     first: int
     last: int
+    end: int
     next: int
-    cut: int
     goes_on: bool
-    width: int
-    made_up: bool
 
     @classmethod
     def of(cls, request: InfillRequest, text: str) -> _PythonSeam:
@@ -88,16 +81,13 @@ class _PythonSeam:
         last = first + text.count("\n")
         lines = [*headers, *above, *hole]
         filled = (number for number, line in enumerate(lines, 1) if number > last and line.strip())
-        is_cut = bool(suffix.rsplit("\n", 1)[-1].strip())
         return cls(
             lines=lines,
             first=first,
             last=last,
+            end=last - text.endswith("\n"),
             next=next(filled, last),
-            cut=len(lines) + (not is_cut),
             goes_on=bool(suffix.split("\n", 1)[0].strip()),
-            width=len(f"{begin}{text}".rsplit("\n", 1)[-1]),
-            made_up=bool(headers),
         )
 
     def is_its_doing(self, error: SyntaxError) -> bool:
@@ -109,20 +99,9 @@ class _PythonSeam:
         if header and int(header[1]) >= self.first:
             is_unseen = self.goes_on and self.next == self.last
             return int(header[1]) <= self.last and not (int(header[1]) == self.last and is_unseen)
-        return (self.first, 0) <= (error.lineno, error.offset or 0) <= self._end(error)
-
-    def _end(self, error: SyntaxError) -> tuple[int, int]:
-        """Line and column up to which such an error is the hole's doing."""
-        if isinstance(error, IndentationError):
-            return self.next, sys.maxsize
-        if _OPEN_END.search(error.msg):
-            end = self.last, self.width
-        else:
-            # The next line may be half-written itself, unless it only goes with what precedes it.
-            clause = _CLAUSE.match(self.lines[self.next - 1])
-            is_clause = clause is not None and not self.made_up
-            end = self.next if is_clause else self.last, sys.maxsize
-        return min(end, (self.cut, -1))
+        # Only layout reaches further: what the request cuts off may be left open behind the hole.
+        is_layout = isinstance(error, IndentationError)
+        return self.first <= error.lineno <= (self.next if is_layout else self.end)
 
     def error(self) -> SyntaxError | None:
         """What Python finds first; None where it finds nothing or gives up."""

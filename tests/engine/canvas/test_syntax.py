@@ -140,3 +140,12 @@ def test_the_place_of_an_error_counts_bytes_and_what_is_pending(
 ) -> None:
     request = ask("é = 'é'; x = ", "\n", language=language)
     assert canvas_engine(scripted(broken(")")), GATED).infill(request).choices
+
+
+def test_errors_count_wherever_they_stand(ask: Ask) -> None:
+    gate = SyntaxGate.of(
+        ask("a = 1;\nfunction f() { b = 2; ", " c = 3; }\n", language="javascript")
+    )
+    assert gate is not None
+    assert gate.errors("d();") == 0
+    assert gate.errors("d(;") > 0

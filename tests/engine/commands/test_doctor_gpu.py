@@ -47,16 +47,17 @@ def test_a_torch_that_sees_no_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("card")
 @pytest.mark.parametrize(
-    ("reason", "grade", "found"),
+    ("reason", "grade", "found", "remedy"),
     [
-        ("", "ok", "NVIDIA L4, on Midspan's kernels"),
-        ("Triton 3.5 is older than 3.7", "warn", "by torch's compiler: Triton 3.5 is older"),
+        ("", "ok", "NVIDIA L4, on Midspan's kernels", ""),
+        ("Triton 3.5 is old", "warn", "by torch's compiler: Triton", "pip install 'midspan[gpu]'"),
+        ("the GPU has compute capability 7.5", "warn", "compiler: the GPU has", ""),
     ],
 )
 def test_what_runs_on_a_gpu_is_said_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch, reason: str, grade: str, found: str
+    monkeypatch: pytest.MonkeyPatch, reason: str, grade: str, found: str, remedy: str
 ) -> None:
     monkeypatch.setattr(doctor_gpu, "why_not", lambda: reason)
     (finding,) = doctor_gpu.gpu()
-    assert finding.grade == grade
+    assert (finding.grade, finding.remedy) == (grade, remedy)
     assert found in finding.found

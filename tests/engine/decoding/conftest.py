@@ -78,11 +78,12 @@ class ScriptedRuntime:
             said = past[len(past) - past[::-1].index(middle) :]
             known = self._goes_on(said, self.answer)
             if self._goes_on(said, self.second):
-                logits[number, self.second[len(said)]] = 11.0
+                logits[number, self.second[len(said)]] = 11.0 if known else 13.0
                 known = known or said != self.answer[: len(said)]
             if self._goes_on(said, self.answer) or not known:
                 logits[number, self.answer[len(said)] if known else 7] = 12.0
-            logits[number, 9] = 12.0 - 1e-3 if self.unsure else 0.0
+            is_end = bool(self.second) and len(said) == len(self.answer) - 1
+            logits[number, 9] = 12.0 - 1e-3 if self.unsure and not is_end else 0.0
             if self.doubt and not said:
                 end = self.tokenizer.special.eos
                 logits[number, end] = 12.0 + np.log(1 / self.doubt - 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +52,13 @@ def ask(
     prefix: str, suffix: str, scope: Scope = "block", language: str = "python"
 ) -> InfillRequest:
     return InfillRequest(
-        id=1, session="s", prefix=prefix, suffix=suffix, scope=scope, language=language
+        id=1,
+        session="s",
+        prefix=prefix,
+        suffix=suffix,
+        scope=scope,
+        language=language,
+        max_tokens=400,
     )
 
 
@@ -92,6 +100,7 @@ def test_a_suffix_that_is_cut_off_is_no_reason() -> None:
     request = ask("def f(values):\n    total = ", "\n    print(total, sum(\n        val")
     assert not is_broken(request, "len(values)")
     assert not is_broken(ask("x = ", "\nif x:"), "1")
+    assert not is_broken(ask("import os\n", "x = 2\ny = [dict(zip(names, row))\n  for"), "z = 1\n")
 
 
 def test_a_prefix_that_is_cut_off_is_read_from_its_first_line() -> None:
@@ -109,6 +118,17 @@ def test_no_part_of_a_file_that_is_right_breaks_it(data: st.DataObject) -> None:
     lines_above = WHOLE[:start].splitlines(keepends=True)
     above = "".join(lines_above[data.draw(st.integers(0, max(0, len(lines_above) - 5))) :])
     assert not is_broken(ask(above, WHOLE[end:last]), WHOLE[start:end])
+
+
+def test_a_line_below_that_needs_a_header_is_a_reason() -> None:
+    below = "\n            n += 1" + BELOW
+    assert is_broken(ask(ABOVE, below), "        n = value")
+    assert not is_broken(ask(ABOVE, below), "        if value:")
+
+
+def test_a_header_whose_body_lies_beyond_the_request_is_no_reason() -> None:
+    assert not is_broken(ask("import os\n\nclass ", ":"), "Table")
+    assert is_broken(ask("import os\n\nclass ", ":\nx = 1\n"), "Table")
 
 
 def test_a_next_line_that_is_half_written_is_no_reason() -> None:
@@ -134,11 +154,16 @@ def test_what_takes_parsers_to_their_limits_is_not_judged() -> None:
     assert not is_broken(ask("x = 1\n" * 50_000, "\ny = (\n" + "1,\n" * 50_000 + ")\n"), "y = 2")
 
 
-def test_nothing_of_the_text_is_written_to_the_terminal(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    assert not is_broken(ask("secret = ", "\n"), r"'\d'")
-    assert capfd.readouterr() == ("", "")
+def test_nothing_of_the_text_is_written_to_the_terminal() -> None:
+    code = (
+        "from midspan_engine.decoding.seam import is_broken\n"
+        "from midspan_engine.protocol import InfillRequest\n"
+        "ask = InfillRequest(id=1, session='s', language='python', scope='block', prefix='a = ')\n"
+        "assert not is_broken(ask, r\"'\\d'\")\n"
+    )
+    command = [sys.executable, "-W", "always", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert r"\d" not in done.stdout + done.stderr
 
 
 def test_other_languages_are_read_by_their_grammar() -> None:
@@ -181,3 +206,44 @@ def test_no_room_for_a_second_try_keeps_the_first_answer(
 
     monkeypatch.setattr(engine.sessions, "reserve", reserve)
     assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"
+
+
+LONG = "".join(f"        n += {number}\n" for number in range(12))
+
+
+def test_what_ends_too_early_goes_on_however_long_it_is(scripted: ScriptedRuntime) -> None:
+    header = f"{LONG}        if value:"
+    scripted.will_say(header, or_else=f"{header}\n            n = 0")
+    engine = Engine(scripted, scripted.tokenizer)
+    assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == f"{header}\n            n = 0"
+
+
+def test_a_second_try_that_grows_too_long_is_given_up(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("        if value:", or_else="        if value:\n" + LONG.replace("n", "  n"))
+    engine = Engine(scripted, scripted.tokenizer)
+    assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == "        if value:"
+
+
+def test_a_second_try_that_is_cancelled_gives_its_room_back(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("        if value:", or_else="        if value:\n            n += 1")
+    engine = Engine(scripted, scripted.tokenizer)
+    whole = engine.infill(ask(ABOVE, BELOW)).stats.passes
+    for passes in range(1, whole):
+        free = scripted.pool.free_blocks
+        engine.submit(2, ask(ABOVE, BELOW), lambda _answer: None)
+        for _ in range(passes):
+            engine.step()
+        engine.cancel(2)
+        while engine.step():
+            pass
+        assert scripted.pool.free_blocks == free
+
+
+def test_a_broken_block_is_tried_at_its_end_before_likelier_places(
+    scripted: ScriptedRuntime,
+) -> None:
+    header = f"{LONG}        if value:"
+    scripted.will_say(header, or_else=f"{header}\n            n = 0")
+    scripted.unsure = 1.0  # everywhere but at the end
+    engine = Engine(scripted, scripted.tokenizer)
+    assert engine.infill(ask(ABOVE, BELOW)).choices[0].text == f"{header}\n            n = 0"

@@ -27,7 +27,7 @@ def tiny_low_rank(tiny_folder: Path, tiny_adapter: AdapterArrays) -> Adapter:
     state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
     for (layer, name), (a, b) in tiny_adapter.pairs.items():
         state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
-        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b / 4)
+        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b / 2)  # alpha / rank
     adapter.load_state_dict(state)
     return adapter
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
 from midspan_engine.adapters import Adapters
 from midspan_engine.models.adapter import Adapter, load_adapter
@@ -151,15 +150,8 @@ def tree_group(sequence: CachedSequence, start: int, ids: list[int], shape: list
 
 
 @pytest.fixture(scope="module")
-def adapted_reference(tiny_folder: Path, tiny_adapter: AdapterArrays) -> TorchRuntime:
-    adapter = Adapter(TransformerConfig.from_folder(tiny_folder), rank=4, alpha=4.0)
-    assert tiny_adapter.mask_embedding is not None
-    state = {"mask_embedding": torch.from_numpy(tiny_adapter.mask_embedding)}
-    for (layer, name), (a, b) in tiny_adapter.pairs.items():
-        state[f"layers.{layer}.{name}.lora_a"] = torch.from_numpy(a)
-        state[f"layers.{layer}.{name}.lora_b"] = torch.from_numpy(b)
-    adapter.load_state_dict(state)
-    return TorchRuntime(tiny_folder, cache_bytes=CACHE, adapter=adapter)
+def adapted_reference(tiny_folder: Path, tiny_low_rank: Adapter) -> TorchRuntime:
+    return TorchRuntime(tiny_folder, cache_bytes=CACHE, adapter=tiny_low_rank)
 
 
 @pytest.mark.parametrize(

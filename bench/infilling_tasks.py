@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from midspan_engine.protocol import Effort
 
 T = TypeVar("T")
-TaskSet = Literal["single", "multi"]
+TaskSet = Literal["single", "multi", "span"]
 Hole = Literal["editor", "benchmark"]
 
 _FILES: dict[TaskSet, str] = {
     "single": "SingleLine-even.jsonl.gz",
     "multi": "MultiLine-even.jsonl.gz",
+    "span": "SingleLine-even.jsonl.gz",
 }
-_MAX_TOKENS: dict[TaskSet, int] = {"single": 64, "multi": 256}
+_MAX_TOKENS: dict[TaskSet, int] = {"single": 64, "multi": 256, "span": 256}
+_SPANS = 3
+"""Of each function."""
 _DEF = re.compile(r"^([ \t]*)(?:async )?def ", re.MULTILINE)
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _MISSING = """\
@@ -45,7 +49,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_tasks(folder: Path, which: TaskSet) -> list[Task]:
-    """Read a set.
+    """Read a set; `span` is cut out of the functions of `single`.
 
     Raises:
         FileNotFoundError: it is not there; the text says where it comes from.
@@ -55,7 +59,37 @@ def load_tasks(folder: Path, which: TaskSet) -> list[Task]:
         raise FileNotFoundError(_MISSING.format(path=path, name=path.name))
     decoder = msgspec.json.Decoder(Task)
     with gzip.open(path, "rb") as lines:
-        return [decoder.decode(line) for line in lines if line.strip()]
+        tasks = [decoder.decode(line) for line in lines if line.strip()]
+    return random_spans(tasks) if which == "span" else tasks
+
+
+def random_spans(tasks: Sequence[Task]) -> list[Task]:
+    """Holes that begin and end at any character of a function's body (Bavarian et al. 2022).
+
+    The benchmark's own file of such holes is another draw of the same.
+
+    Args:
+        tasks: Holes of one line; the first of a function begins its body.
+    """
+    functions: dict[str, Task] = {}
+    for task in tasks:
+        name = task.task_id.rsplit("/", 1)[0]
+        if name not in functions or len(task.prompt) < len(functions[name].prompt):
+            functions[name] = task
+    spans = []
+    for name, task in functions.items():
+        body = task.canonical_solution + task.suffix
+        draw = random.Random(name)
+        for number in range(_SPANS):
+            begin, end = sorted(draw.sample(range(len(body.rstrip()) + 1), 2))
+            hole = {
+                "task_id": f"{name}/S{number}",
+                "prompt": task.prompt + body[:begin],
+                "canonical_solution": body[begin:end],
+                "suffix": body[end:],
+            }
+            spans.append(msgspec.structs.replace(task, **hole))
+    return spans
 
 
 def spread(items: Sequence[T], limit: int | None) -> list[T]:
@@ -71,14 +105,16 @@ def request_for(
     """The request for a task; a session of its own, so that nothing is cached.
 
     The benchmark's holes swallow the line break at their end. In an editor it stands behind the
-    cursor, so it belongs to the suffix: the file is the same, and the model does better.
+    cursor, so it belongs to the suffix: the file is the same, and the model does better. Random
+    spans swallow none.
     """
+    as_cut = hole == "benchmark" or which == "span"
     return InfillRequest(
         id=number,
         session=f"quality:{number}",
         language="python",
         prefix=task.prompt,
-        suffix=task.suffix if hole == "benchmark" else "\n" + task.suffix,
+        suffix=task.suffix if as_cut else "\n" + task.suffix,
         scope="line" if which == "single" else "block",
         block_indent=0 if which == "single" else body_indent(task.prompt),
         max_tokens=_MAX_TOKENS[which],

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="holds the benchmark")
-    parser.add_argument("--set", choices=("single", "multi"), default="single")
+    parser.add_argument("--set", choices=("single", "multi", "span"), default="single")
     parser.add_argument(
         "--hole",
         choices=("editor", "benchmark"),

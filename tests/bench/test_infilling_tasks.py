@@ -4,6 +4,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from infilling_tasks import (
     Task,
@@ -11,6 +12,7 @@ from infilling_tasks import (
     is_exact,
     load_tasks,
     program,
+    random_spans,
     request_for,
     spread,
 )
@@ -77,6 +79,29 @@ def test_a_set_is_read_from_the_folder(tmp_path: Path) -> None:
     with gzip.open(folder / "SingleLine-even.jsonl.gz", "wt") as file:
         file.write(line + "\n")
     assert load_tasks(tmp_path, "single") == [TASK]
+
+
+def test_random_spans_are_holes_of_the_functions_that_the_lines_come_from() -> None:
+    second = msgspec.structs.replace(
+        TASK,
+        task_id="SingleLineInfilling/HumanEval/0/L1",
+        prompt=TASK.prompt + TASK.canonical_solution,
+        canonical_solution=TASK.suffix,
+        suffix="",
+    )
+    spans = random_spans([second, TASK])
+    whole = TASK.prompt + TASK.canonical_solution + TASK.suffix
+    assert len({span.task_id for span in spans}) == len(spans) == 3
+    for span in spans:
+        assert span.prompt + span.canonical_solution + span.suffix == whole
+        assert span.prompt.startswith(TASK.prompt)
+        assert span.canonical_solution
+    assert random_spans([TASK, second]) == spans
+
+
+def test_a_random_span_asks_for_exactly_what_was_cut() -> None:
+    span = msgspec.structs.replace(TASK, suffix=" * x\n    return y\n")
+    assert request_for(span, "span", number=0, effort="verified").suffix == span.suffix
 
 
 def test_missing_data_says_where_it_comes_from(tmp_path: Path) -> None:

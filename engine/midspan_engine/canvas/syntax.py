@@ -106,6 +106,13 @@ class SyntaxGate:
         """How many errors the file has with this text in the hole."""
         return len(self._ranges(text))
 
+    def is_torn(self, text: str) -> bool:
+        """Whether an error touches the lines that this text stands in."""
+        begin = self.prefix.rfind("\n") + 1
+        start = len(self.prefix[:begin].encode())
+        line = (self.prefix[begin:] + text + self.suffix.split("\n", 1)[0]).encode()
+        return any(a <= start + len(line) and b > start for a, b in self._ranges(text))
+
     def offending(self, span: CanvasSpan) -> list[int]:
         """Cells that stand where the text breaks, none where it is no worse than it has to be.
 

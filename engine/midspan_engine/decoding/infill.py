@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from midspan_engine.decoding.canvas import Canvas
 from midspan_engine.decoding.drafts import LookupDraft
-from midspan_engine.decoding.forbidden import Forbidden
-from midspan_engine.decoding.layout import repeats_next_line
+from midspan_engine.decoding.judge import Judge
 from midspan_engine.decoding.picture import picture
-from midspan_engine.decoding.seam import is_broken
 from midspan_engine.decoding.sessions import claim, encode_context
 from midspan_engine.decoding.span_decoder import SpanDecoder, Start
 from midspan_engine.decoding.task import Clock
@@ -36,8 +34,6 @@ _SUFFIX_PROBE = 8
 _SECOND_TRIES = 4
 _MOST_MORE = 32
 """Tokens that a second try may have more than the first."""
-_CUT_OFF = frozenset({"length", "budget"})
-
 
 _SELECT = Threshold(math.log(0.7))
 
@@ -117,12 +113,11 @@ class InfillTask:
         self.has_adapter = has_adapter
         self.on_partial = on_partial
         self.spans: list[SpanDecoder] = []
-        self._forbidden = Forbidden.of(request)
+        self._judge = Judge(request)
         self._clock = Clock.since(arrived)
         self._passes = 0
         self._cached = 0
         self._suffix_logprobs: dict[int, float] = {}
-        self._judged: dict[str, bool] = {}
 
     def passes(self) -> Passes:
         """Yield the rows of each pass and receive the scores of its groups, until done.
@@ -145,6 +140,7 @@ class InfillTask:
             self._cached = context.cached
             self.spans.append(self._greedy_span())
             yield from self._denoise(self.spans, context.last)
+            self._cut_short(self.spans[0])
             yield from self._alternatives()
             self._put_usable_first()
             if self.config.probe_suffix or self.request.n > 1:
@@ -159,7 +155,7 @@ class InfillTask:
         for index, span in enumerate(self.spans):
             choice = self._choice(span, self._suffix_logprobs.get(index, 0.0))
             # A line that is cut at its break may meet text behind the hole that it was not for.
-            if self._forbidden is None or not self._forbidden.bars(choice.text):
+            if not self._judge.bars(choice.text):
                 choices.setdefault(choice.text, choice)
         return Infill(
             id=self.request.id,
@@ -235,10 +231,17 @@ class InfillTask:
         claim(self.session, self.prompt)
         self._clock.encoded = time.perf_counter()
 
+    def _cut_short(self, span: SpanDecoder) -> None:
+        """End an answer that breaks the file where it does not yet."""
+        if self._judge.is_broken(span):
+            text = self._judge.cut(span)
+            if text is not None:
+                span.shorten(text)
+
     def _alternatives(self) -> Passes:
         """Branch where the greedy span was least sure, and decode the branches side by side."""
         greedy = self.spans[0]
-        wanted = max(self.request.n - 1, 0 if self._is_usable(greedy) else _SECOND_TRIES)
+        wanted = max(self.request.n - 1, 0 if self._judge.is_usable(greedy) else _SECOND_TRIES)
         if wanted < 1 or self._out_of_time():
             return
         self.session.sequence.length = greedy.canvas.origin
@@ -254,7 +257,7 @@ class InfillTask:
 
     def _likeliest_branches(self, greedy: SpanDecoder, wanted: int) -> list[Branch]:
         """Where the greedy span was least sure; of a broken one first what goes on at its end."""
-        end = len(greedy.canvas.tokens) - 1 if self._is_broken(greedy) else -1
+        end = len(greedy.canvas.tokens) - 1 if self._judge.is_broken(greedy) else -1
         ranked = sorted(greedy.branches, key=lambda one: (one.place != end, -one.logprob))
         return ranked[:wanted]
 
@@ -265,40 +268,12 @@ class InfillTask:
             span.most_tokens = min(span.most_tokens, len(greedy.canvas.tokens) + _MOST_MORE)
         return span
 
-    def _is_usable(self, span: SpanDecoder) -> bool:
-        """Whether a person could want it, and the file can be read with it.
-
-        18 of 457 single-line tasks repeated the next line and 4 were blank, 22 of 120 multi-line
-        ones broke the file; a second try at the least certain places costs a few passes there and
-        nothing elsewhere.
-        """
-        return self._is_wanted(span) and not self._is_broken(span)
-
-    def _is_wanted(self, span: SpanDecoder) -> bool:
-        """Whether it is permitted, and neither blank nor the line that follows anyway."""
-        if self._forbidden is not None and self._forbidden.bars(span.text):
-            return False
-        if self.request.scope != "line":
-            return True
-        return bool(span.text.strip()) and not repeats_next_line(span.text, self.request.suffix)
-
-    def _is_of_use(self, span: SpanDecoder) -> bool:
-        return span.finish not in _CUT_OFF and self._is_usable(span)
-
-    def _is_broken(self, span: SpanDecoder) -> bool:
-        """Whether its text breaks the file. What was cut off, or is to be fast, is not judged."""
-        if span.finish in _CUT_OFF or self.request.effort == "draft":
-            return False
-        if span.text not in self._judged:
-            self._judged[span.text] = is_broken(self.request, span.text)
-        return self._judged[span.text]
-
     def _put_usable_first(self) -> None:
         """If the greedy span is no use, the likeliest of the others leads."""
-        if not self._is_usable(self.spans[0]):
-            others = [span for span in self.spans[1:] if self._is_of_use(span)]
-            if not others and not self._is_wanted(self.spans[0]):
-                others = [span for span in self.spans[1:] if self._is_wanted(span)]
+        if not self._judge.is_usable(self.spans[0]):
+            others = [span for span in self.spans[1:] if self._judge.is_of_use(span)]
+            if not others and not self._judge.is_wanted(self.spans[0]):
+                others = [span for span in self.spans[1:] if self._judge.is_wanted(span)]
             if others:
                 best = max(others, key=lambda span: span.mean_logprob)
                 self.spans.remove(best)

@@ -42,11 +42,12 @@ def is_broken(request: InfillRequest, text: str) -> bool:
             return False
         if isinstance(error, IndentationError):
             return True
-        # Python may be older than the file's syntax.
     gate = SyntaxGate.of(request)
-    if gate is None or (gate.usual and request.language != "python"):
+    if gate is None:
         return False
-    return gate.errors(text) > gate.usual
+    if request.language == "python":  # which may be older here than the file's syntax
+        return gate.is_torn(text)
+    return not gate.usual and gate.errors(text) > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _BRANCH_PLACES = 12
 _MOST_REFUSED = 256
+_END_CHANCE = math.log(0.002)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class SpanDecoder:
         self.drafted = 0
         self.accepted = 0
         self.branches: list[Branch] = []
+        self._end_logprobs: list[float] = []
         self._drafts = drafts
         self._policy = policy
         self._rule = SpanRule.of(request)
@@ -151,6 +154,26 @@ class SpanDecoder:
         if not self.finish:
             self.finish = finish
             self._keep(self.text)
+
+    def early_ends(self) -> list[int]:
+        """Lengths of the text at which the model might have ended, the likeliest first."""
+        found = sorted(enumerate(self._end_logprobs), key=lambda one: -one[1])
+        tokens = self.canvas.tokens
+        return [
+            len(self._text(tokens[:place]))
+            for place, logprob in found
+            if 0 < place < len(tokens) and logprob > _END_CHANCE
+        ]
+
+    def shorten(self, text: str) -> None:
+        """End with `text`, with which this span's text begins."""
+        size, at, count = self._size(text), 0, 0
+        for token in self.canvas.tokens:
+            if at >= size:
+                break
+            at += len(self.tokenizer.token_bytes(token))
+            count += 1
+        self._end(count, text, "eos")
 
     def branch_off(self, branch: Branch, sequence: CachedSequence, first: int) -> SpanDecoder:
         """A second span that has this one's tokens up to the branch, then the other token."""
@@ -262,13 +285,17 @@ class SpanDecoder:
 
     def _keep(self, text: str) -> None:
         """Count the tokens that lie within the text."""
-        size, at = self._start.hidden + len(text.encode("utf-8", "surrogatepass")), 0
+        size, at = self._size(text), 0
         self._kept = 0
         for token in self.canvas.tokens:
             at += len(self.tokenizer.token_bytes(token))
             if at > size or token in self._ends:
                 return
             self._kept += 1
+
+    def _size(self, text: str) -> int:
+        """Bytes of the tokens that spell `text`, what is hidden before it included."""
+        return self._start.hidden + len(text.encode("utf-8", "surrogatepass"))
 
     def _text(self, tokens: list[int]) -> str:
         spelled = self.tokenizer.decode_bytes(tokens)
@@ -288,6 +315,7 @@ class SpanDecoder:
         if self.pending:
             return
         for row in range(1 + len(self.canvas.guess.tokens)):
+            self._note_end(start + row, scores.logprob(row, self.tokenizer.special.eos))
             best = self._two_best(scores, row)
             is_noted = start + row < _BRANCH_PLACES or best[0] in self._ends
             if is_noted and len(best) > 1 and best[1] not in self._ends:
@@ -295,3 +323,7 @@ class SpanDecoder:
                 self.branches.append(Branch(start + row, best[1], logprob))
             if self.canvas.guess.tokens[row : row + 1] != tuple(best[:1]):
                 return
+
+    def _note_end(self, place: int, logprob: float) -> None:
+        self._end_logprobs += [-math.inf] * (place - len(self._end_logprobs))
+        self._end_logprobs.append(logprob)

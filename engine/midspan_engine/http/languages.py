@@ -1,7 +1,8 @@
-"""Language identifiers by file name, for prompts that do not say which language they are in."""
+"""Language identifiers for prompts that do not say which language they are in."""
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 _BY_ENDING = {
@@ -38,6 +39,39 @@ _BY_ENDING = {
     ".vue": "vue",
     ".xml": "xml",
 }
+
+
+_READ = 4_000
+"""Characters on either side of the hole."""
+_SIGNS = {
+    language: re.compile(signs, re.MULTILINE)
+    for language, signs in {
+        "python": r"^[ \t]*(?:(?:async )?def \w+\((?:[^\n]*[:,])?|class \w+[^{\n]*:)$"
+        r"|^(?:import [\w.]+|from [\w.]+ import [^'\"\n]+)$",
+        "go": r"^package \w+$|^func [^\n]*\{$|^[ \t]*[\w, ]+ := ",
+        "rust": r"^[ \t]*(?:pub )?(?:fn \w|struct \w|enum \w|impl\b|trait \w|mod \w|use [\w:]+)"
+        r"|\blet mut ",
+        "java": r"^[ \t]*(?:public|private|protected) [^\n]*[{;]$|^(?:import|package) [\w.]+;$",
+        "cpp": r"^#include |^[ \t]*template ?<|\bstd::",
+        "typescript": r"^[ \t]*(?:export )?(?:const|let|var) \w+\b[^\n]*="
+        r"|^[ \t]*(?:export )?(?:async )?function\b[^\n]*\{$"
+        r"|=> *[{(]|^import [^\n]* from ['\"]|\brequire\(['\"]",
+    }.items()
+}
+"""TypeScript's grammar reads JavaScript, and that of C++ nearly all C."""
+_PYTHON_LINES = re.compile(
+    r"^[ \t]+(?:(?:if|elif|for|while|with|except) [^{}\n]*|else|try|finally|except):$", re.MULTILINE
+)
+"""Which prose may have too, so one is not enough."""
+
+
+def language_in(prefix: str, suffix: str) -> str:
+    """The language that the text around a hole is plainly in, "" where it might be another."""
+    text = f"{prefix[-_READ:]}\n{suffix[:_READ]}"
+    counts = {name: 2 * len(signs.findall(text)) for name, signs in _SIGNS.items()}
+    counts["python"] += len(_PYTHON_LINES.findall(text))
+    first, second = sorted(counts, key=lambda name: -counts[name])[:2]
+    return first if counts[first] > max(1, 2 * counts[second]) else ""
 
 
 def language_of(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from midspan_engine.http.errors import ApiError
-from midspan_engine.http.languages import language_of
+from midspan_engine.http.languages import language_in, language_of
 from midspan_engine.limits import MOST_TOKENS
 from midspan_engine.protocol import Edited, EditRequest, Infill, InfillRequest, Partial
 
@@ -77,8 +77,9 @@ class Service:
         with self.picker.session(caller, text) as picked:
             # Behind snippets or turns there is no place for what slid out of the window.
             earlier = "" if as_sent or text != wish.prefix else picked.earlier
+            language = wish.language or ("" if turns else language_in(wish.prefix, wish.suffix))
             request = msgspec.structs.replace(
-                wish, session=picked.name, prefix=earlier + wish.prefix
+                wish, session=picked.name, prefix=earlier + wish.prefix, language=language
             )
             async with contextlib.aclosing(self.bridge.answers(request)) as answers:
                 async for answer in answers:

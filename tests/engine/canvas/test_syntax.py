@@ -28,6 +28,18 @@ def test_every_grammar_is_installed(language: str) -> None:
     assert parser.parse(b"").root_node is not None
 
 
+def test_a_text_is_torn_where_an_error_touches_its_lines(ask: Ask) -> None:
+    gate = SyntaxGate.of(ask("y = 1\nx = g(", ")\nz = (2\n", language="python"))
+    assert gate is not None
+    assert not gate.is_torn("a")
+    assert gate.is_torn("a)")
+    assert gate.is_torn("\n  a)")
+    far = SyntaxGate.of(ask("x = g(", ")\n\n\ndef f(x):\n    y = = 2\n", language="python"))
+    assert far is not None
+    assert far.errors("a") > 0
+    assert not far.is_torn("a")
+
+
 def test_what_has_no_grammar_has_no_gate(ask: Ask) -> None:
     assert SyntaxGate.of(ask(language="markdown")) is None
 

@@ -8,7 +8,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from midspan_server.next_edit.repeat import repeated, template
+from midspan_server.next_edit.repeat import repeated
+from midspan_server.next_edit.template import template
 from midspan_server.next_edit.tokens import tokens
 
 if TYPE_CHECKING:
@@ -69,6 +70,72 @@ def test_quiet_after_one_change_or_two_that_differ(
     desk: Desk, changes: list[tuple[str, str]]
 ) -> None:
     desk.open("a.py", "log(a)\nx = 1\nlog(b)\ny = 2\nlog(c)\n")
+    assert _after(desk, *changes) == []
+
+
+def test_the_same_part_of_lines_that_are_not_alike(desk: Desk) -> None:
+    text = (
+        "def f(a: Optional[str]) -> None: ...\nb: Optional[int] = None\n\nc = [Optional[bytes]]\n"
+    )
+    desk.open("a.py", text)
+    found = _after(
+        desk,
+        ("f(a: Optional[str])", "f(a: str | None)"),
+        ("b: Optional[int] = None", "b: int | None = None"),
+    )
+    assert found == ["c = [bytes | None]"]
+
+
+def test_another_function_that_is_called_in_its_place(desk: Desk) -> None:
+    text = "a = Range(1, 2)\nfor b in Range(c):\n    d()\nreturn [Range(e), Range()]\nRange = 1\n"
+    desk.open("a.py", text)
+    found = _after(desk, ("a = Range(1", "a = span(1"), ("for b in Range(c)", "for b in span(c)"))
+    assert found == ["return [span(e), span()]"]
+
+
+def test_what_is_put_in_between_needs_both_its_neighbours(desk: Desk) -> None:
+    desk.open("a.py", "a = get(x)\nb = get(y, 1)\nc = get(z)[0]\nd = [get(w)]\n")
+    found = _after(desk, ("= get(x)", "= await get(x)"), ("= get(y", "= await get(y"))
+    assert found == ["c = await get(z)[0]"]
+
+
+def test_an_older_change_counts_with_the_newest(desk: Desk) -> None:
+    desk.open("a.py", "a = Range(1, 2)\nb = 3\nfor c in Range(d): ...\n\nreturn Range(e)\n")
+    found = _after(
+        desk,
+        ("a = Range(1", "a = span(1"),
+        ("b = 3", "b = 4"),
+        ("for c in Range(d)", "for c in span(d)"),
+    )
+    assert found == ["return span(e)"]
+
+
+def test_the_rest_of_a_line_that_was_changed_in_part(desk: Desk) -> None:
+    desk.open("a.py", "a = Range(1) + Range(2)\nfor c in Range(d): ...\n")
+    found = _after(desk, ("a = Range(1", "a = span(1"), ("for c in Range(d)", "for c in span(d)"))
+    assert found == ["a = span(1) + span(2)"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes"),
+    [
+        # Brackets that do not close.
+        ("f(g(a, x), 1)\nh[g(b, x)]\ng(c, x)\n", [("g(a, x)", "g, a, x"), ("g(b, x)", "g, b, x")]),
+        # What it makes would be changed again.
+        ("f(a)\n[a]\na + 1\n", [("f(a)", "f((a))"), ("[a]", "[(a)]")]),
+        # A name alone says too little.
+        ("f(a)\n[a]\na + 1\n", [("f(a)", "f(b)"), ("[a]", "[b]")]),
+        # Not in strings and comments within a line.
+        (
+            'a = R(1)\nfor b in R(c): ...\nd = "R(e)"\nf()  # R(g)\n',
+            [("a = R(", "a = s("), ("in R(", "in s(")],
+        ),
+    ],
+)
+def test_parts_that_say_too_little_are_left_alone(
+    desk: Desk, lines: str, changes: list[tuple[str, str]]
+) -> None:
+    desk.open("a.py", lines)
     assert _after(desk, *changes) == []
 
 

@@ -28,7 +28,7 @@ _FILES: dict[TaskSet, str] = {
 }
 _MAX_TOKENS: dict[TaskSet, int] = {"single": 64, "multi": 256, "span": 256}
 _SPANS = 3
-"""Of each function."""
+"""Of each function, blank ones left out."""
 _DEF = re.compile(r"^([ \t]*)(?:async )?def ", re.MULTILINE)
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _MISSING = """\
@@ -82,6 +82,8 @@ def random_spans(tasks: Sequence[Task]) -> list[Task]:
         draw = random.Random(name)
         for number in range(_SPANS):
             begin, end = sorted(draw.sample(range(len(body.rstrip()) + 1), 2))
+            if not body[begin:end].strip():
+                continue
             hole = {
                 "task_id": f"{name}/S{number}",
                 "prompt": task.prompt + body[:begin],
@@ -135,8 +137,15 @@ def body_indent(prompt: str) -> int:
 
 
 def is_exact(task: Task, text: str) -> bool:
-    """Whether `text` is the canonical solution but for white space at its end."""
+    """Whether `text` is the canonical solution; lines may differ in white space at their end."""
+    if is_random(task):
+        return text == task.canonical_solution
     return text.rstrip() == task.canonical_solution.rstrip()
+
+
+def is_random(task: Task) -> bool:
+    """Whether the hole is one of `random_spans`: what it ends with is as good as the rest."""
+    return task.task_id.rsplit("/", 1)[-1].startswith("S")
 
 
 def program(task: Task, text: str) -> str:
@@ -144,6 +153,6 @@ def program(task: Task, text: str) -> str:
 
     The canonical solution ends with a line break, which the end of a line or of a block leaves out.
     """
-    if task.canonical_solution.endswith("\n") and not text.endswith("\n"):
+    if not is_random(task) and task.canonical_solution.endswith("\n") and not text.endswith("\n"):
         text += "\n"
     return f"{task.prompt}{text}{task.suffix}\n{task.test}\ncheck({task.entry_point})\n"

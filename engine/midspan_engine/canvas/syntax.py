@@ -8,11 +8,10 @@ are no reason.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def _parser(language: str) -> Parser | None:
     return Parser(Language(getattr(importlib.import_module(module), function)()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SyntaxGate:
     """Judges spans between one prefix and one suffix.
 
@@ -69,13 +68,11 @@ class SyntaxGate:
         parser: Of the file's grammar.
         prefix: Text before the span, as much as the request has of it.
         suffix: Text after it.
-        usual: Errors that the text has anyway, whatever stands in the hole.
     """
 
     parser: Parser
     prefix: str
     suffix: str
-    usual: int
 
     @classmethod
     def of(cls, request: InfillRequest) -> SyntaxGate | None:
@@ -83,8 +80,12 @@ class SyntaxGate:
         parser = _parser(request.language)
         if parser is None:
             return None
-        gate = cls(parser=parser, prefix=request.prefix, suffix=request.suffix, usual=0)
-        return dataclasses.replace(gate, usual=min(map(gate.errors, _FILLINGS)))
+        return cls(parser=parser, prefix=request.prefix, suffix=request.suffix)
+
+    @cached_property
+    def usual(self) -> int:
+        """Errors that the text has anyway, whatever stands in the hole."""
+        return min(map(self.errors, _FILLINGS))
 
     def refused_at(self, text: str, *, ended: bool) -> int | None:
         """Byte of `text` behind the token that cannot stand there, None where all may be right.

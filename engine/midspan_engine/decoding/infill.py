@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _SUFFIX_PROBE = 8
 _SECOND_TRIES = 4
+_CUT_TRUST = 0.5
+"""Of the confidence of an answer that had to be cut, for its tokens know nothing of that."""
 _MOST_MORE = 32
 """Tokens that a second try may have more than the first."""
 
@@ -113,7 +115,8 @@ class InfillTask:
         self.has_adapter = has_adapter
         self.on_partial = on_partial
         self.spans: list[SpanDecoder] = []
-        self._judge = Judge(request)
+        is_hurried = request.effort == "draft" and has_adapter
+        self._judge = Judge(request, is_hurried=is_hurried)
         self._clock = Clock.since(arrived)
         self._passes = 0
         self._cached = 0
@@ -233,7 +236,7 @@ class InfillTask:
 
     def _cut_short(self, span: SpanDecoder) -> None:
         """End an answer that breaks the file where it does not yet."""
-        if self._judge.is_broken(span):
+        if not self._out_of_time() and self._judge.is_broken(span):
             text = self._judge.cut(span)
             if text is not None:
                 span.shorten(text)
@@ -348,7 +351,7 @@ class InfillTask:
         return Choice(
             text=span.text,
             finish=span.finish or "budget",
-            confidence=confidence,
+            confidence=confidence * _CUT_TRUST if span.is_cut else confidence,
             mean_logprob=span.mean_logprob,
             suffix_logprob=suffix_logprob,
             cells=picture(span) if self.request.canvas else (),

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from midspan_engine.decoding.forbidden import Forbidden
 from midspan_engine.decoding.layout import repeats_next_line
 from midspan_engine.decoding.overrun import cuts
-from midspan_engine.decoding.seam import is_broken
+from midspan_engine.decoding.seam import Seam
 
 if TYPE_CHECKING:
     from midspan_engine.decoding.span_decoder import SpanDecoder
     from midspan_engine.protocol import InfillRequest
 
 CUT_OFF = frozenset({"length", "budget"})
+_ENDED_FROM_OUTSIDE = CUT_OFF | {"stop"}
 _MOST_CUTS = 8
-"""Each is parsed, which takes a millisecond or two."""
+"""Each is parsed, which takes some milliseconds in a long file."""
 
 
 class Judge:
     """Judges the spans of one request.
 
+    Args:
+        request: What was asked.
+        is_hurried: What is to be fast is not judged by what it breaks.
+
     Raises:
         RequestRejected: a pattern that the request forbids is no regular expression.
     """
 
-    def __init__(self, request: InfillRequest) -> None:
+    def __init__(self, request: InfillRequest, *, is_hurried: bool = False) -> None:
         self._request = request
         self._forbidden = Forbidden.of(request)
+        self._seam = None if is_hurried else Seam(request)
         self._judged: dict[str, bool] = {}
 
     def bars(self, text: str) -> bool:
@@ -57,21 +62,26 @@ class Judge:
         return span.finish not in CUT_OFF and self.is_usable(span)
 
     def is_broken(self, span: SpanDecoder) -> bool:
-        """Whether its text breaks the file. What was cut off, or is to be fast, is not judged."""
-        if span.finish in CUT_OFF or self._request.effort == "draft":
-            return False
-        return self._breaks(span.text)
+        """Whether its text breaks the file; what somebody else ended need not be whole."""
+        return span.finish not in _ENDED_FROM_OUTSIDE and self._breaks(span.text)
 
     def cut(self, span: SpanDecoder) -> str | None:
         """The beginning of a broken answer that breaks nothing; None where there is none."""
         found = cuts(span.text, self._request.suffix, span.early_ends())
-        told_apart = dict.fromkeys(text for text in found if text.strip())
-        for text in itertools.islice(told_apart, _MOST_CUTS):
+        tried: set[str] = set()
+        for text in found:
+            if not text.strip() or text in tried:
+                continue
             if not self.bars(text) and not self._breaks(text):
                 return text
+            tried.add(text)
+            if len(tried) >= _MOST_CUTS:
+                return None
         return None
 
     def _breaks(self, text: str) -> bool:
+        if self._seam is None:
+            return False
         if text not in self._judged:
-            self._judged[text] = is_broken(self._request, text)
+            self._judged[text] = self._seam.is_broken_by(text)
         return self._judged[text]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _LEAST = 3
 """Characters that are not blank, of a line that is looked for within the answer."""
+_MOST = 4_000
+"""Characters of the suffix that an answer may repeat."""
 
 
 def cuts(text: str, suffix: str, endings: Sequence[int]) -> Iterator[str]:
@@ -36,6 +38,6 @@ def cuts(text: str, suffix: str, endings: Sequence[int]) -> Iterator[str]:
 def _repeated_ends(text: str, suffix: str) -> Iterator[int]:
     """Where the rest of `text` is what the suffix begins with, the longest such rest first."""
     whole = text.rstrip("\n")
-    for at in range(max(0, len(whole) - len(suffix)), len(whole)):
+    for at in range(max(0, len(whole) - min(len(suffix), _MOST)), len(whole)):
         if suffix.startswith(whole[at:]):
             yield at

@@ -24,30 +24,50 @@ _MOST_LINES = 200
 """Lines above the hole, and below, that are read; parsing them takes a millisecond or two."""
 _MOST_CHARACTERS = 20_000
 _STATEMENT = ("def ", "class ", "async def ", "@")
+_OPEN = re.compile("was never closed|unterminated triple-quoted")
 _HEADER = re.compile(r"expected an indented block after .* on line (\d+)")
 
 
-def is_broken(request: InfillRequest, text: str) -> bool:
-    """Whether the block `text` breaks a file that can be read otherwise.
+class Seam:
+    """Judges what is put into the hole of one request.
 
     Only blocks are judged: a line that is being written may well be a header without its body, a
     comment, an opened bracket or string, and what it lacks is still to come.
+
+    Args:
+        request: What is around the hole, and in which language.
     """
-    if request.scope != "block" or len(request.prefix) + len(request.suffix) > _MOST_CHARACTERS:
-        return False
-    if request.language == "python":
-        seam = _PythonSeam.of(request, text)
+
+    def __init__(self, request: InfillRequest) -> None:
+        self._request = request
+        size = len(request.prefix) + len(request.suffix)
+        self._is_judged = request.scope == "block" and size <= _MOST_CHARACTERS
+        self._gate = SyntaxGate.of(request) if self._is_judged else None
+
+    def is_broken_by(self, text: str) -> bool:
+        """Whether the block `text` breaks a file that can be read otherwise."""
+        if not self._is_judged:
+            return False
+        if self._request.language == "python":
+            return self._is_broken_python(text)
+        return self._is_unlike_before(text)
+
+    def _is_broken_python(self, text: str) -> bool:
+        seam = _PythonSeam.of(self._request, text)
         error = seam.error()
         if error is None or not seam.is_its_doing(error):
             return False
         if isinstance(error, IndentationError):
             return True
-    gate = SyntaxGate.of(request)
-    if gate is None:
-        return False
-    if request.language == "python":  # which may be older here than the file's syntax
-        return gate.is_torn(text)
-    return not gate.usual and gate.errors(text) > 0
+        if _OPEN.search(error.msg):  # what closes it may lie beyond the request
+            return self._is_unlike_before(text)
+        # Python may be older than the file's syntax.
+        return self._gate is not None and self._gate.is_torn(text)
+
+    def _is_unlike_before(self, text: str) -> bool:
+        """Whether the grammar reads the file with some filling, and not with this one."""
+        gate = self._gate
+        return gate is not None and gate.errors(text) > 0 and not gate.usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from midspan_engine.decoding.span import SpanRule
 from midspan_engine.decoding.unmask import Denoise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from midspan_engine.decoding.drafts import LookupDraft
@@ -78,6 +80,7 @@ class SpanDecoder:
         self.text = ""
         self.drafted = 0
         self.accepted = 0
+        self.is_cut = False
         self.branches: list[Branch] = []
         self._end_logprobs: list[float] = []
         self._drafts = drafts
@@ -95,7 +98,7 @@ class SpanDecoder:
 
     @property
     def mean_logprob(self) -> float:
-        """Mean natural log-probability of the tokens, the end mark included."""
+        """Mean natural log-probability of the tokens, the end mark included if it was said."""
         logprobs = self.canvas.logprobs
         return sum(logprobs) / len(logprobs) if logprobs else 0.0
 
@@ -136,8 +139,9 @@ class SpanDecoder:
         """Apply the policy to the scores of a pass over `canvas.rows()`."""
         canvas = self.canvas
         before, guesses = len(canvas.tokens), canvas.guess.tokens
-        self._note_branches(scores)
         commit = self._policy(canvas, scores, self._pick)
+        is_denoised = isinstance(self._policy, Denoise)
+        self._note(scores, commit.tokens[:1] if is_denoised else commit.tokens)
         canvas.commit(commit)
         for token, guess in zip(commit.tokens, guesses, strict=False):
             if token != guess:
@@ -173,6 +177,7 @@ class SpanDecoder:
                 break
             at += len(self.tokenizer.token_bytes(token))
             count += 1
+        self.is_cut = True
         self._end(count, text, "eos")
 
     def branch_off(self, branch: Branch, sequence: CachedSequence, first: int) -> SpanDecoder:
@@ -233,12 +238,11 @@ class SpanDecoder:
         allowed = (token for token in ranked if not self._bars(before, token))
         return int(next(allowed, self.tokenizer.special.eos))
 
-    def _two_best(self, scores: RowScores, row: int) -> list[int]:
-        """The likeliest tokens of a row, fewer where others are forbidden."""
+    def _two_best(self, scores: RowScores, row: int, before: list[int]) -> list[int]:
+        """The likeliest tokens of a row behind others, fewer where some are forbidden."""
         ranked: list[int] = scores.top_ids[row].tolist()
         if self._forbidden is None:
             return ranked[:2]
-        before = [*self.canvas.tokens, *self.canvas.guess.tokens[:row]]
         free = (token for token in ranked if not self._bars(before, token))
         return list(itertools.islice(free, 2))
 
@@ -306,24 +310,21 @@ class SpanDecoder:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         return decoder.decode(spelled[hidden:])
 
-    def _note_branches(self, scores: RowScores) -> None:
-        """Remember the runner-up of each row that is about to be committed.
+    def _note(self, scores: RowScores, tokens: Sequence[int]) -> None:
+        """Remember what else could have stood where each token is about to be committed.
 
-        Of the first places, where texts part, and of the end, which may have come too early.
+        How likely the end was, everywhere; another token, at the first places, where texts part,
+        and at the end, which may have come too early.
         """
         start = len(self.canvas.tokens)
         if self.pending:
             return
-        for row in range(1 + len(self.canvas.guess.tokens)):
-            self._note_end(start + row, scores.logprob(row, self.tokenizer.special.eos))
-            best = self._two_best(scores, row)
-            is_noted = start + row < _BRANCH_PLACES or best[0] in self._ends
-            if is_noted and len(best) > 1 and best[1] not in self._ends:
-                logprob = scores.logprob(row, best[1])
-                self.branches.append(Branch(start + row, best[1], logprob))
-            if self.canvas.guess.tokens[row : row + 1] != tuple(best[:1]):
-                return
-
-    def _note_end(self, place: int, logprob: float) -> None:
-        self._end_logprobs += [-math.inf] * (place - len(self._end_logprobs))
-        self._end_logprobs.append(logprob)
+        self._end_logprobs += [-math.inf] * (start - len(self._end_logprobs))
+        for row, token in enumerate(tokens):
+            self._end_logprobs.append(scores.logprob(row, self.tokenizer.special.eos))
+            if start + row >= _BRANCH_PLACES and token not in self._ends:
+                continue
+            before = [*self.canvas.tokens, *tokens[:row]]
+            other = next((t for t in self._two_best(scores, row, before) if t != token), None)
+            if other is not None and other not in self._ends:
+                self.branches.append(Branch(start + row, other, scores.logprob(row, other)))

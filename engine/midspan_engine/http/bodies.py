@@ -61,7 +61,8 @@ class Extras(Body, frozen=True, kw_only=True):
         steps: For `draft`: passes to fill a block of masks in.
         scope: `line` ends at the first line break, `block` by `block_indent`.
         block_indent: A block ends at the first line that is indented less than so many columns.
-        language: LSP language identifier; from `path` if it is left out.
+        language: LSP language identifier; if it is left out, from `path`, and without that Python
+            is told from the text.
         path: Of the file, relative to the workspace.
         draft: A guess of the text; it changes the speed and, verified, never the result.
         snippets: Other text of use, most relevant last.

@@ -60,7 +60,8 @@ class InfillRequest(Message, frozen=True, kw_only=True, tag="infill"):
         stop: Strings that end the span; they are not part of it.
         n: Alternatives wanted. The first is the greedy one, or the likeliest of the others where
             that is no use to anybody: blank, the line that follows anyway, or a block that breaks
-            the file. A block that breaks it by running on into the suffix is cut short.
+            the file. A greedy block that breaks it is first cut, where it runs on into the suffix
+            or where its end was likely.
         effort: `verified` gives exactly what token-by-token decoding gives, in fewer passes.
             `balanced` also keeps guesses that the model finds nearly as likely as its own choice:
             fewer passes still, and now and then another text. `draft` fills masks by the adapter

@@ -44,7 +44,7 @@ class ScriptedRuntime:
         self.second: list[int] = []
         self.unsure = unsure
         self.doubt = 0.0
-        self.might_end = ""
+        self.might_end: dict[str, float] = {}
         self.rows: list[int] = []
 
     def will_say(self, text: str, *, or_else: str = "") -> None:
@@ -85,8 +85,10 @@ class ScriptedRuntime:
                 logits[number, self.answer[len(said)] if known else 7] = 12.0
             is_end = bool(self.second) and len(said) == len(self.answer) - 1
             logits[number, 9] = 12.0 - 1e-3 if self.unsure and not is_end else 0.0
-            if self.might_end and said == self.tokenizer.encode(self.might_end):
-                logits[number, self.tokenizer.special.eos] = 9.0
+            logit = self.might_end.get(self.tokenizer.decode(said), 0.0)
+            logits[number, self.tokenizer.special.eos] = max(
+                logit, logits[number, self.tokenizer.special.eos]
+            )
             if self.doubt and not said:
                 end = self.tokenizer.special.eos
                 logits[number, end] = 12.0 + np.log(1 / self.doubt - 1)

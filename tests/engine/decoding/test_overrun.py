@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from midspan_engine.decoding.infill import DecodeConfig
@@ -83,27 +84,87 @@ def test_a_broken_answer_ends_where_the_model_might_have_ended(scripted: Scripte
     engine = Engine(scripted, scripted.tokenizer)
     request = ask("total = sum(\n", "\n)\nprint(total)\n")
     assert engine.infill(request).choices[0].text == "    values) + 1) - 2"
-    scripted.might_end = "    values"
+    scripted.might_end = {"    values": 9.0}
     assert engine.infill(request).choices[0].text == "    values"
 
 
-def test_a_cut_costs_no_pass(scripted: ScriptedRuntime) -> None:
+def test_the_likeliest_end_comes_first(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("    values) + 1) - 2")
+    scripted.might_end = {"    values": 8.0, "    values) + 1": 7.0}
     engine = Engine(scripted, scripted.tokenizer)
+    request = ask("total = sum(\n", "\n)\nprint(total)\n")
+    assert engine.infill(request).choices[0].text == "    values"
+    scripted.will_say("    values) + 1)) - 2")
+    scripted.might_end = {"    values": 7.0, "    values) + 1": 8.0}
+    again = ask("total = sum((\n", "\n)\nprint(total)\n")
+    assert engine.infill(again).choices[0].text == "    values) + 1"
+
+
+def test_an_end_that_is_out_of_the_question_is_none(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("    values) + 1) - 2")
+    scripted.might_end = {"    values": 4.0}
+    engine = Engine(scripted, scripted.tokenizer)
+    request = ask("total = sum(\n", "\n)\nprint(total)\n")
+    assert engine.infill(request).choices[0].text == "    values) + 1) - 2"
+
+
+@pytest.mark.parametrize("config", [DecodeConfig(), DecodeConfig(rows=1, look_up=False)])
+def test_an_end_is_found_where_the_prefix_ends_within_a_token(
+    scripted: ScriptedRuntime, config: DecodeConfig
+) -> None:
+    prefix = "total = sum(\n    va"
+    _, pending = scripted.tokenizer.heal(prefix)
+    assert pending
+    scripted.will_say(pending.decode() + "lues) + 1) - 2")
+    scripted.might_end = {pending.decode() + "lues": 8.0}
+    engine = Engine(scripted, scripted.tokenizer, config=config)
+    request = ask(prefix, "\n)\nprint(total)\n")
+    assert engine.infill(request).choices[0].text == "lues"
+
+
+@pytest.mark.parametrize("forbid", [(), ("[QWZJKVYP]",)])
+def test_guesses_change_no_cut(scripted: ScriptedRuntime, forbid: tuple[str, ...]) -> None:
+    texts = set()
+    for config in (DecodeConfig(), DecodeConfig(rows=1, look_up=False)):
+        scripted.will_say("    values) + 1) - 2")
+        scripted.might_end = {"    values": 8.0}
+        request = ask("total = sum(\n", "\n)\nprint(total)\n", forbid=forbid)
+        request = msgspec.structs.replace(request, draft="    values) + 1) - 2")
+        engine = Engine(scripted, scripted.tokenizer, config=config)
+        texts.add(engine.infill(request).choices[0].text)
+    assert texts == {"    values"}
+
+
+def test_a_stop_string_ends_an_answer_for_good(scripted: ScriptedRuntime) -> None:
+    scripted.will_say("    total = sum(\n        values)")
+    scripted.might_end = {"    total": 9.0}
+    engine = Engine(scripted, scripted.tokenizer)
+    request = msgspec.structs.replace(ask("def f(values):\n", "\n    return 1\n"), stop=("\n",))
+    [choice] = engine.infill(request).choices
+    assert (choice.text, choice.finish) == ("    total = sum(", "stop")
+
+
+def test_a_cut_costs_no_pass_and_is_trusted_less(scripted: ScriptedRuntime) -> None:
+    config = DecodeConfig(rows=1, look_up=False)
+    engine = Engine(scripted, scripted.tokenizer, config=config)
     scripted.will_say(RIGHT + "+1])\n    return result")
     cut = engine.infill(ask(ABOVE, BELOW))
     engine.sessions.forget("s")
-    scripted.will_say(RIGHT + "+1])\n    return result")
-    whole = engine.infill(ask(ABOVE, BELOW, effort="draft"))
-    assert whole.choices[0].text != RIGHT
+    whole = engine.infill(ask(ABOVE, "\n"))
+    assert whole.choices[0].text == RIGHT + "+1])\n    return result"
     assert cut.stats.passes == whole.stats.passes
     assert cut.stats.tokens < whole.stats.tokens
+    assert cut.choices[0].confidence < 0.6 * whole.choices[0].confidence
 
 
-def test_nothing_that_is_forbidden_is_left_by_a_cut(scripted: ScriptedRuntime) -> None:
+def test_a_cut_leaves_nothing_that_is_forbidden(scripted: ScriptedRuntime) -> None:
     scripted.will_say(RIGHT + "+1])\n    return result")
+    scripted.might_end = {RIGHT[:-1]: 8.0}
     engine = Engine(scripted, scripted.tokenizer)
-    answer = engine.infill(ask(ABOVE, BELOW, forbid=(r"\[:i\+1\]\)\n    return result\n\Z",)))
-    assert all(choice.text != RIGHT for choice in answer.choices)
+    [choice] = engine.infill(
+        ask(ABOVE, BELOW, forbid=(r"\[:i\+1\]\)\n    return result\n\Z",))
+    ).choices
+    assert choice.text != RIGHT
 
 
 def test_an_answer_that_is_all_suffix_is_not_cut_to_nothing(scripted: ScriptedRuntime) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midspan_engine.decoding.infill import DecodeConfig
-from midspan_engine.decoding.seam import is_broken
+from midspan_engine.decoding.seam import Seam
 from midspan_engine.engine import Engine
 from midspan_engine.protocol import InfillRequest, RequestRejected
 
@@ -46,6 +46,10 @@ class Table:
         finally:
             os.sync()
 '''
+
+
+def is_broken(request: InfillRequest, text: str) -> bool:
+    return Seam(request).is_broken_by(text)
 
 
 def ask(
@@ -103,6 +107,19 @@ def test_a_suffix_that_is_cut_off_is_no_reason() -> None:
     assert not is_broken(ask("import os\n", "x = 2\ny = [dict(zip(names, row))\n  for"), "z = 1\n")
 
 
+def test_what_is_closed_beyond_the_request_is_no_reason() -> None:
+    rows = "".join(f'    "k{number}": {number},\n' for number in range(9))
+    assert not is_broken(ask("import os\n\n", "\n" + rows), "TABLE = {")
+    assert not is_broken(ask("def f():\n", "\n    Rows, and what they are.\n"), '    x = """Do.')
+    assert is_broken(ask("import os\n\n", "\ny = 1\n"), "TABLE = {")
+
+
+def test_a_hole_within_a_line_is_judged_though_the_file_is_broken_without_it() -> None:
+    request = ask("def f(values):\n    return sum(", "es) + 1\n")
+    assert not is_broken(request, "valu")
+    assert is_broken(request, "values)")
+
+
 def test_a_prefix_that_is_cut_off_is_read_from_its_first_line() -> None:
     above = "            a = 1\n        b = 2\n    c = 3\n    "
     assert not is_broken(ask(above, "\n    e = 5\n"), "d = 4")
@@ -156,10 +173,10 @@ def test_what_takes_parsers_to_their_limits_is_not_judged() -> None:
 
 def test_nothing_of_the_text_is_written_to_the_terminal() -> None:
     code = (
-        "from midspan_engine.decoding.seam import is_broken\n"
+        "from midspan_engine.decoding.seam import Seam\n"
         "from midspan_engine.protocol import InfillRequest\n"
         "ask = InfillRequest(id=1, session='s', language='python', scope='block', prefix='a = ')\n"
-        "assert not is_broken(ask, r\"'\\d'\")\n"
+        "assert not Seam(ask).is_broken_by(r\"'\\d'\")\n"
     )
     command = [sys.executable, "-W", "always", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -53,11 +53,19 @@ class _Example:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What to do to the lines that a template fits, or that hold what it fits."""
+    """What to do to the lines that a template fits, or that hold what it fits.
+
+    Attributes:
+        template: Of both examples.
+        examples: The earlier one and the newest.
+        within: Whether it is of a part of the lines.
+        is_near: Whether it speaks of the lines around the examples only.
+    """
 
     template: Template
-    earlier: _Example
+    examples: tuple[_Example, _Example]
     within: bool
+    is_near: bool
 
     def rewritten(self, line: str) -> str | None:
         """What a line becomes; None where there is nothing to do."""
@@ -77,6 +85,8 @@ def repeated(
 ) -> Iterator[Proposal]:
     """Edits for the lines that the last changes left out, from the cursor on, then from above.
 
+    After the document of the newest change come the others of its language.
+
     Args:
         recent: Hunks, newest last.
         documents: What is open.
@@ -88,18 +98,28 @@ def repeated(
     if len(examples) < 2:  # noqa: PLR2004
         return
     newest = examples[0]
-    document = next((one for one in documents if one.uri == newest.hunk.uri), None)
+    home = next((one for one in documents if one.uri == newest.hunk.uri), None)
     renamed = _renamed(newest)
-    if document is None or any((one.old, one.new) in followed for one in renamed):
+    if home is None or any((one.old, one.new) in followed for one in renamed):
         return
-    is_local = _is_local(renamed, document, newest)
-    cursor = document.line_of(offset) if document.uri == uri else 0
-    changed = {one.line for one in examples}
+    rules = _rules(examples, is_local=_is_local(renamed, home, newest))
+    others = [one for one in documents if one is not home and one.language == home.language]
+    for document in (home, *others):
+        cursor = document.line_of(offset) if document.uri == uri else 0
+        yield from _left_in(document, rules, examples, cursor)
+
+
+def _left_in(
+    document: DocumentSnapshot, rules: Sequence[_Rule], examples: Sequence[_Example], cursor: int
+) -> Iterator[Proposal]:
+    changed = {one.line for one in examples if one.hunk.uri == document.uri}
     done: set[int] = set()
-    for rule in _rules(examples):
+    for rule in rules:
         lines = range(min(document.line_count, _MOST_LINES))
-        if not rule.template.words or is_local:
-            lines = _run_around(document, (rule.earlier, newest))
+        if rule.is_near:
+            if any(one.hunk.uri != document.uri for one in rule.examples):
+                continue
+            lines = _run_around(document, rule.examples)
         near = _candidates(rule.template, document, lines, cursor)
         # Of a line of which a part was changed there may be more to change.
         left = done if rule.within else done | changed
@@ -109,18 +129,21 @@ def repeated(
             yield proposal
 
 
-def _rules(examples: Sequence[_Example]) -> list[_Rule]:
+def _rules(examples: Sequence[_Example], *, is_local: bool) -> list[_Rule]:
     """What the newest example says together with each before it, whole lines first."""
     newest, *others = examples[:_MOST_EXAMPLES]
     whole, within = [], []
     for one in others:
-        if newest.hunk.uri != one.hunk.uri or newest.at - one.at > _LONGEST_AGO_S:
+        if newest.at - one.at > _LONGEST_AGO_S:
             break
         pairs = (one.before, one.after), (newest.before, newest.after)
         found = template(*pairs)
         if found is not None and len(found.before) >= _FEWEST_TOKENS:
-            whole.append(_Rule(found, one, within=False))
-        within += [_Rule(part, one, within=True) for part in parts(*pairs)]
+            near = is_local or not found.words
+            whole.append(_Rule(found, (one, newest), within=False, is_near=near))
+        within += [
+            _Rule(part, (one, newest), within=True, is_near=is_local) for part in parts(*pairs)
+        ]
     return whole[:1] + within
 
 

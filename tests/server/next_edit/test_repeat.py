@@ -139,6 +139,32 @@ def test_parts_that_say_too_little_are_left_alone(
     assert _after(desk, *changes) == []
 
 
+def test_other_open_files_of_the_language_come_after_this_one(desk: Desk) -> None:
+    desk.open("b.py", "return Range(e)\n")
+    desk.open("c.js", "return Range(f)\n", "javascript")
+    desk.open("a.py", "a = Range(1, 2)\nfor c in Range(d): ...\nRange(g)\n")
+    desk.replace("a.py", "a = Range(1", "a = span(1")
+    desk.replace("a.py", "in Range(d)", "in span(d)")
+    found = list(repeated(desk.hunks(), desk.open_documents()))
+    assert [(one.snapshot.uri[-4:], one.line) for one in found] == [("a.py", 2), ("b.py", 0)]
+
+
+def test_changes_in_two_files_speak_of_a_third_place(desk: Desk) -> None:
+    desk.open("a.py", "a = Range(1, 2)\n")
+    desk.open("b.py", "for c in Range(d): ...\n\nRange(g)\n")
+    desk.replace("a.py", "a = Range(1", "a = span(1")
+    desk.replace("b.py", "in Range(d)", "in span(d)")
+    [one] = repeated(desk.hunks(), desk.open_documents())
+    assert (one.snapshot.uri[-4:], one.line, one.text) == ("b.py", 2, "span")
+
+
+def test_lines_without_a_name_in_common_say_nothing_of_other_files(desk: Desk) -> None:
+    desk.open("b.py", "c = 3\n")
+    desk.open("a.py", "a = 1\nb = 2\n")
+    desk.replace("a.py", "a = 1\nb = 2", "a: int = 1\nb: int = 2")
+    assert not list(repeated(desk.hunks(), desk.open_documents()))
+
+
 def test_text_in_strings_and_comments_is_left_alone(desk: Desk) -> None:
     desk.open("a.py", 'log(a)\n\nlog(b)\n"""\nlog(c)\n"""\n# log(d)\n')
     assert _after(desk, ("log(a)", "log.info(a)"), ("log(b)", "log.info(b)")) == []

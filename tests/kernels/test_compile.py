@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("triton")
+import triton
+
 from midspan_kernels import compile as compiling
 
 _PATIENCE = 800
@@ -54,7 +56,9 @@ def test_every_kernel_compiles_for_every_architecture_that_runs_it(
 
 
 def test_nothing_spills(compiled: dict[str, dict[str, int]]) -> None:
-    assert [name for name, row in compiled.items() if row["stack"]] == []
+    version, _ = compiling.read_table()
+    most = 0 if version == triton.__version__ else compiling.LITTLE
+    assert [name for name, row in compiled.items() if row["stack"] > most] == []
 
 
 def test_a_program_fits_a_small_gpu(compiled: dict[str, dict[str, int]]) -> None:
@@ -71,7 +75,11 @@ def test_a_spill_less_occupancy_and_an_unknown_kernel_are_regressions() -> None:
     assert "spills" in compiling.regressions({"k": replace(good, stack=8)}, {"k": good})[0]
     less = {"k": replace(good, occupancy=25)}
     assert "25 % now" in compiling.regressions(less, {"k": good})[0]
-    assert compiling.regressions(less, {"k": good}, occupied=False) == []
+    assert compiling.regressions(less, {"k": good}, is_same=False) == []
+    spills = {"k": replace(good, stack=compiling.LITTLE)}
+    assert compiling.regressions(spills, {"k": good}, is_same=False) == []
+    more = {"k": replace(good, stack=compiling.LITTLE + 8)}
+    assert "spills" in compiling.regressions(more, {"k": good}, is_same=False)[0]
     assert "not in the table" in compiling.regressions({"k": good}, {})[0]
     assert "is gone" in compiling.regressions({}, {"k": good})[0]
 

@@ -310,6 +310,11 @@ class SpanDecoder:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         return decoder.decode(spelled[hidden:])
 
+    def _end_logprob(self, scores: RowScores, row: int) -> float:
+        """Of the end mark, if it is among the likeliest: others may cost a look at the device."""
+        end = self.tokenizer.special.eos
+        return scores.logprob(row, end) if end in scores.top_ids[row] else -math.inf
+
     def _note(self, scores: RowScores, tokens: Sequence[int]) -> None:
         """Remember what else could have stood where each token is about to be committed.
 
@@ -321,7 +326,7 @@ class SpanDecoder:
             return
         self._end_logprobs += [-math.inf] * (start - len(self._end_logprobs))
         for row, token in enumerate(tokens):
-            self._end_logprobs.append(scores.logprob(row, self.tokenizer.special.eos))
+            self._end_logprobs.append(self._end_logprob(scores, row))
             if start + row >= _BRANCH_PLACES and token not in self._ends:
                 continue
             before = [*self.canvas.tokens, *tokens[:row]]

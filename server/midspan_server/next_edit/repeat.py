@@ -67,6 +67,12 @@ class _Rule:
     within: bool
     is_near: bool
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """Text that a line has to hold, where all of it is known; comparing tokens costs more."""
+        is_plain = self.within and not self.template.wild
+        return ("".join(self.template.before),) if is_plain else ()
+
     def rewritten(self, line: str) -> str | None:
         """What a line becomes; None where there is nothing to do."""
         old = tokens(line)
@@ -216,7 +222,7 @@ def _candidates(
 def _matching(
     rule: _Rule, document: DocumentSnapshot, numbers: Iterable[int]
 ) -> Iterator[Proposal]:
-    needed = rule.template.words
+    needed = {*rule.template.words, *rule.plain}
     tree = syntax.parse(document)
     for number in numbers:
         text = _line(document, number)

@@ -25,6 +25,7 @@ _FEWEST_SIGNS = 2
 _TYPES = frozenset(
     "bool boolean byte char double float int long object short str string".split()  # noqa: SIM905
 )
+_DECLARE = frozenset("class def enum fn func function interface struct trait type".split())  # noqa: SIM905
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 _Pair = tuple[Sequence[str], Sequence[str]]
@@ -115,11 +116,15 @@ def parts(one: _Pair, two: _Pair) -> list[Template]:
 
 
 def replaced(found: Template, line: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The line with the part rewritten wherever it stands; None where it does not."""
+    """The line with the part rewritten wherever it stands; None where it does not.
+
+    A name is no member of something and is not declared there, unless the part says so.
+    """
     size, at, made = len(found.before), 0, []
     is_there = False
     while at < len(line):
-        new = found.rewritten(line[at : at + size])
+        is_other = is_word(found.before[0]) and _stands_apart(line[:at])
+        new = None if is_other else found.rewritten(line[at : at + size])
         if new is None:
             made.append(line[at])
             at += 1
@@ -130,6 +135,16 @@ def replaced(found: Template, line: tuple[str, ...]) -> tuple[str, ...] | None:
     return tuple(made) if is_there else None
 
 
+def _stands_apart(before: tuple[str, ...]) -> bool:
+    """Whether what follows is a member, or is declared."""
+    last = next((token for token in reversed(before) if not token.isspace()), "")
+    return last in _DECLARE or _is_member(before)
+
+
+def _is_member(before: Sequence[str]) -> bool:
+    return "".join(before[-2:]).endswith((".", "->", "::"))
+
+
 def _part(one: _Pair, mine: _Change, two: _Pair, other: _Change) -> Template | None:
     """The smallest part around both changes that says enough."""
     left = _shared(one[0][: mine.before.start][::-1], two[0][: other.before.start][::-1])
@@ -138,9 +153,12 @@ def _part(one: _Pair, mine: _Change, two: _Pair, other: _Change) -> Template | N
     sides = (one, mine), (two, other)
     if is_new and not (left and right):
         return None
+    dots = [_is_member(before[: at.before.start]) for (before, _), at in sides]
+    if any(dots) != all(dots):
+        return None
     if not all(_is_balanced(b[at.before]) and _is_balanced(a[at.after]) for (b, a), at in sides):
         return None
-    for reach in range(is_new, _NEAR + 1):
+    for reach in range(is_new or all(dots), _NEAR + 1):
         pairs = [_around(pair, at, min(left, reach), min(right, reach)) for pair, at in sides]
         found = template(*pairs)
         if found is not None and _says_enough(found):

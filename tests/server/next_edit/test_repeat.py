@@ -99,6 +99,29 @@ def test_what_is_put_in_between_needs_both_its_neighbours(desk: Desk) -> None:
     assert found == ["c = await get(z)[0]"]
 
 
+def test_a_member_or_a_declaration_of_the_same_name_is_something_else(desk: Desk) -> None:
+    text = "a = load(1)\nfor b in load(c): ...\nself.load(d)\ndef load(x): ...\nreturn [load(e)]\n"
+    desk.open("a.py", text)
+    found = _after(desk, ("a = load(1", "a = read(1"), ("for b in load(c)", "for b in read(c)"))
+    assert found == ["return [read(e)]"]
+
+
+def test_a_member_is_changed_where_it_is_a_member(desk: Desk) -> None:
+    text = "a = f.load(1)\nfor b in g.load(c): ...\nload(d)\nreturn [h.load(e)]\n"
+    desk.open("a.py", text)
+    found = _after(desk, ("f.load(1", "f.read(1"), ("g.load(c)", "g.read(c)"))
+    assert found == ["return [h.read(e)]"]
+
+
+@pytest.mark.parametrize("sign", [".", "->", "::"])
+def test_members_are_told_by_the_signs_of_every_language(desk: Desk, sign: str) -> None:
+    text = f"a = load(1);\nb(load(c));\nd{sign}load(e);\n"
+    desk.open("a.cpp", text, "cpp")
+    desk.replace("a.cpp", "a = load(1", "a = read(1")
+    desk.replace("a.cpp", "b(load(c)", "b(read(c)")
+    assert not list(repeated(desk.hunks(), desk.open_documents()))
+
+
 def test_an_older_change_counts_with_the_newest(desk: Desk) -> None:
     desk.open("a.py", "a = Range(1, 2)\nb = 3\nfor c in Range(d): ...\n\nreturn Range(e)\n")
     found = _after(

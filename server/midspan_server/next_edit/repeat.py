@@ -1,12 +1,13 @@
 """The same change again: two lines were changed alike, and other lines look as those two did.
 
-What both examples have in common becomes a template (`template`). So two examples say how much has
-to be alike: changing `log(a)` and `log(b)` speaks of every `log(...)`, changing `log(a)` twice of
-`log(a)` alone. Whole lines that are alike come first; then lines where only the changed part is.
+What both examples have in common becomes a template, token by token; where they differ anything of
+the same kind may stand, and is carried over. So two examples say how much has to be alike: changing
+`log(a)` and `log(b)` speaks of every `log(...)`, changing `log(a)` twice of `log(a)` alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,20 +17,17 @@ from midspan_server.next_edit.naming import naming
 from midspan_server.next_edit.occurrences import nearest
 from midspan_server.next_edit.proposal import Proposal
 from midspan_server.next_edit.renames import renames
-from midspan_server.next_edit.template import parts, replaced, template
-from midspan_server.next_edit.tokens import common_ends, tokens
+from midspan_server.next_edit.tokens import KEYWORDS, common_ends, is_word, kind, tokens
 from midspan_server.syntax import Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from midspan_server.next_edit.hunks import Hunk
     from midspan_server.next_edit.renames import Rename
-    from midspan_server.next_edit.template import Template
     from midspan_server.snapshot import DocumentSnapshot
 
-_MOST_HUNKS = 6
-_MOST_EXAMPLES = 7
+_MOST_HUNKS = 4
 _MOST_LINES = 20_000
 _MOST_COMPARED = 4_000
 # With more of a name than this it is not looked at what each of them is.
@@ -38,6 +36,9 @@ _LONGEST_LINE = 400
 _FEWEST_TOKENS = 3
 # An older example is no longer what the person is doing.
 _LONGEST_AGO_S = 120.0
+
+
+_Pair = tuple[Sequence[str], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +53,57 @@ class _Example:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """What to do to the lines that a template fits, or that hold what it fits.
+class Template:
+    """What two examples share.
 
     Attributes:
-        template: Of both examples.
-        examples: The earlier one and the newest.
-        within: Whether it is of a part of the lines.
-        is_near: Whether it speaks of the lines around the examples only.
+        before: The tokens of a line, in place of a wildcard the kind of token that may stand there.
+        wild: Positions of the wildcards.
+        after: A token, or the position of the wildcard whose token goes there.
     """
 
-    template: Template
-    examples: tuple[_Example, _Example]
-    within: bool
-    is_near: bool
+    before: tuple[str, ...]
+    wild: frozenset[int]
+    after: tuple[str | int, ...]
 
     @property
-    def plain(self) -> tuple[str, ...]:
-        """Text that a line has to hold, where all of it is known; comparing tokens costs more."""
-        is_plain = self.within and not self.template.wild
-        return ("".join(self.template.before),) if is_plain else ()
+    def words(self) -> set[str]:
+        """Names that a line has to have."""
+        fixed = (word for at, word in enumerate(self.before) if at not in self.wild)
+        return {word for word in fixed if is_word(word) and word not in KEYWORDS}
 
-    def rewritten(self, line: str) -> str | None:
-        """What a line becomes; None where there is nothing to do."""
-        old = tokens(line)
-        if not self.within:
-            return self.template.rewritten(old)
-        made = replaced(self.template, old)
-        return None if made is None else "".join(made)
+    def rewritten(self, line: tuple[str, ...]) -> str | None:
+        """What a line becomes; None where it is of another shape."""
+        if len(line) != len(self.before):
+            return None
+        for at, expected in enumerate(self.before):
+            if (kind(line[at]) if at in self.wild else line[at]) != expected:
+                return None
+        return "".join(line[part] if isinstance(part, int) else part for part in self.after)
+
+
+def template(one: _Pair, two: _Pair) -> Template | None:
+    """What two pairs of token lists, before and after, have in common; None if they differ more."""
+    (before, after), (other_before, other_after) = one, two
+    if len(before) != len(other_before) or len(after) != len(other_after):
+        return None
+    pattern, wild = list(before), set()
+    for at, (mine, other) in enumerate(zip(before, other_before, strict=True)):
+        if mine != other:
+            if kind(mine) != kind(other) or mine.isspace():
+                return None
+            pattern[at] = kind(mine)
+            wild.add(at)
+    made: list[str | int] = []
+    for mine, other in zip(after, other_after, strict=True):
+        if mine == other:
+            made.append(mine)
+            continue
+        source = next((at for at in wild if (before[at], other_before[at]) == (mine, other)), None)
+        if source is None:
+            return None
+        made.append(source)
+    return Template(tuple(pattern), frozenset(wild), tuple(made))
 
 
 def repeated(
@@ -89,9 +113,7 @@ def repeated(
     offset: int = 0,
     followed: Collection[tuple[str, str]] = (),
 ) -> Iterator[Proposal]:
-    """Edits for the lines that the last changes left out, from the cursor on, then from above.
-
-    After the document of the newest change come the others of its language.
+    """Edits for the lines that the last two changes left out, from the cursor on, then from above.
 
     Args:
         recent: Hunks, newest last.
@@ -103,54 +125,25 @@ def repeated(
     examples = _examples(recent)
     if len(examples) < 2:  # noqa: PLR2004
         return
-    newest = examples[0]
-    home = next((one for one in documents if one.uri == newest.hunk.uri), None)
-    renamed = _renamed(newest)
-    if home is None or any((one.old, one.new) in followed for one in renamed):
+    newest, earlier = examples[0], examples[1]
+    if newest.hunk.uri != earlier.hunk.uri or newest.at - earlier.at > _LONGEST_AGO_S:
         return
-    rules = _rules(examples, is_local=_is_local(renamed, home, newest))
-    others = [one for one in documents if one is not home and one.language == home.language]
-    for document in (home, *others):
-        cursor = document.line_of(offset) if document.uri == uri else 0
-        yield from _left_in(document, rules, examples, cursor)
-
-
-def _left_in(
-    document: DocumentSnapshot, rules: Sequence[_Rule], examples: Sequence[_Example], cursor: int
-) -> Iterator[Proposal]:
-    changed = {one.line for one in examples if one.hunk.uri == document.uri}
-    done: set[int] = set()
-    for rule in rules:
-        lines = range(min(document.line_count, _MOST_LINES))
-        if rule.is_near:
-            if any(one.hunk.uri != document.uri for one in rule.examples):
-                continue
-            lines = _run_around(document, rule.examples)
-        near = _candidates(rule.template, document, lines, cursor)
-        # Of a line of which a part was changed there may be more to change.
-        left = done if rule.within else done | changed
-        numbers = (one for one in near if one not in left)
-        for proposal in _matching(rule, document, islice(numbers, _MOST_COMPARED)):
-            done.add(proposal.line)
-            yield proposal
-
-
-def _rules(examples: Sequence[_Example], *, is_local: bool) -> list[_Rule]:
-    """What the newest example says together with each before it, whole lines first."""
-    newest, *others = examples[:_MOST_EXAMPLES]
-    whole, within = [], []
-    for one in others:
-        if newest.at - one.at > _LONGEST_AGO_S:
-            break
-        pairs = (one.before, one.after), (newest.before, newest.after)
-        found = template(*pairs)
-        if found is not None and len(found.before) >= _FEWEST_TOKENS:
-            near = is_local or not found.words
-            whole.append(_Rule(found, (one, newest), within=False, is_near=near))
-        within += [
-            _Rule(part, (one, newest), within=True, is_near=is_local) for part in parts(*pairs)
-        ]
-    return whole[:1] + within
+    found = template((earlier.before, earlier.after), (newest.before, newest.after))
+    document = next((one for one in documents if one.uri == newest.hunk.uri), None)
+    if found is None or document is None or len(found.before) < _FEWEST_TOKENS:
+        return
+    if max(newest.line, earlier.line) >= document.line_count:
+        return  # the text was replaced as a whole since
+    renamed = _renamed(newest)
+    if any((one.old, one.new) in followed for one in renamed):
+        return
+    lines = range(min(document.line_count, _MOST_LINES))
+    if not found.words or _is_local(renamed, document, newest):
+        lines = _run_around(document, (earlier, newest))
+    cursor = document.line_of(offset) if document.uri == uri else 0
+    done = {earlier.line, newest.line}
+    numbers = (one for one in _candidates(found, document, lines, cursor) if one not in done)
+    yield from _matching(found, document, islice(numbers, _MOST_COMPARED))
 
 
 def _examples(recent: Sequence[Hunk]) -> list[_Example]:
@@ -220,23 +213,21 @@ def _candidates(
 
 
 def _matching(
-    rule: _Rule, document: DocumentSnapshot, numbers: Iterable[int]
+    found: Template, document: DocumentSnapshot, numbers: Iterable[int]
 ) -> Iterator[Proposal]:
-    needed = {*rule.template.words, *rule.plain}
+    needed = found.words
     tree = syntax.parse(document)
     for number in numbers:
         text = _line(document, number)
         if len(text) > _LONGEST_LINE or not all(map(text.__contains__, needed)):
             continue
         old = text.strip()
-        new = rule.rewritten(old) if old else None
+        new = found.rewritten(tokens(old)) if old else None
         if new is None or new == old:
             continue
         start = document.line_starts[number] + len(_indent(text))
-        found = _proposal(document, start, old, new)
-        places = (start + 1, found.start) if rule.within else (start + 1,)
-        if tree is None or all(tree.zone(place) is Zone.CODE for place in places):
-            yield found
+        if tree is None or tree.zone(start + 1) is Zone.CODE:
+            yield _proposal(document, start, old, new)
 
 
 def _proposal(document: DocumentSnapshot, start: int, old: str, new: str) -> Proposal:
